@@ -1,0 +1,232 @@
+package dcb
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// Fact is a question put to history: a query, and the fold that answers it.
+// Without Anywhere or Also it hears only events of the tenant in which the decision is made, so an id
+// of another tenant is an id that does not exist.
+type Fact[S any] struct {
+	Value    S
+	item     Item
+	bound    []Tag
+	anywhere bool
+	also     uuid.UUID
+	folds    map[string]func(*S, Recorded)
+}
+
+// Fold takes one type of event into a fact.
+type Fold[S any] struct {
+	typ string
+	fn  func(*S, Recorded)
+}
+
+// On folds one type of event.
+func On[S any, E Event](fn func(*S, E)) Fold[S] {
+	var zero E
+	return Fold[S]{zero.EventType(), func(s *S, r Recorded) { fn(s, r.Event.(E)) }}
+}
+
+// OnMeta folds one type of event together with its envelope.
+func OnMeta[S any, E Event](fn func(*S, E, Meta)) Fold[S] {
+	var zero E
+	return Fold[S]{zero.EventType(), func(s *S, r Recorded) { fn(s, r.Event.(E), r.Meta) }}
+}
+
+// Ask makes a fact about the events carrying all of tags. The event types are those of its folds, so
+// the query and the fold cannot disagree. Put the most selective tag first: it drives the lookup.
+func Ask[S any](initial S, tags []Tag, folds ...Fold[S]) *Fact[S] {
+	f := &Fact[S]{Value: initial, item: Item{Tags: tags}, folds: make(map[string]func(*S, Recorded), len(folds))}
+	return f.Folding(folds...)
+}
+
+// Folding adds folds to a fact, for those that must ask the fact itself.
+func (f *Fact[S]) Folding(folds ...Fold[S]) *Fact[S] {
+	for _, fold := range folds {
+		f.item.Types = append(f.item.Types, fold.typ)
+		f.folds[fold.typ] = fold.fn
+	}
+	return f
+}
+
+// Stored reports whether t, as stored, is the tag that the fact asks about.
+func (f *Fact[S]) Stored(t Tag) bool { return slices.Contains(f.bound, t) }
+
+// Anywhere makes the fact hear every tenant: for claims that are unique on the whole platform.
+func (f *Fact[S]) Anywhere() *Fact[S] { f.anywhere = true; return f }
+
+// Also makes the fact hear one further tenant: for things of the platform that tenants share.
+func (f *Fact[S]) Also(tenant uuid.UUID) *Fact[S] { f.also = tenant; return f }
+
+// LatestOf is the envelope of the last event of the types that carries all of the tags and counts.
+func LatestOf(types []string, tags []Tag, counts func(Event) bool) *Fact[Meta] {
+	f := Ask(Meta{}, tags)
+	for _, typ := range types {
+		f.Folding(Fold[Meta]{typ, func(m *Meta, r Recorded) {
+			if counts(r.Event) {
+				*m = r.Meta
+			}
+		}})
+	}
+	return f
+}
+
+// AnyFact is a fact of whatever value.
+type AnyFact interface {
+	Item() Item
+	bind(claim func(Tag) Tag) Item
+	apply(tenant uuid.UUID, r Recorded)
+}
+
+// Item is the question in the words of the domain.
+func (f *Fact[S]) Item() Item { return f.item }
+
+func (f *Fact[S]) bind(claim func(Tag) Tag) Item {
+	f.bound = make([]Tag, len(f.item.Tags))
+	for i, t := range f.item.Tags {
+		f.bound[i] = claim(t)
+	}
+	return Item{Types: f.item.Types, Tags: f.bound}
+}
+
+func (f *Fact[S]) apply(tenant uuid.UUID, r Recorded) {
+	if !f.anywhere && r.Tenant != tenant && (f.also == uuid.Nil || r.Tenant != f.also) {
+		return
+	}
+	fold, ok := f.folds[r.Event.EventType()]
+	if !ok {
+		return
+	}
+	for _, t := range f.bound {
+		if !slices.Contains(r.Tags, t) {
+			return
+		}
+	}
+	fold(&f.Value, r)
+}
+
+// Decision is a pure function of the facts it names.
+type Decision struct {
+	facts   []AnyFact
+	more    []func() []AnyFact
+	consult func(context.Context) error
+	guards  []func() error
+	decide  func() ([]Event, error)
+	open    bool
+}
+
+// From starts a decision on facts.
+func From(facts ...AnyFact) Decision { return Decision{facts: facts} }
+
+// Then names further facts once the earlier ones are known. It is called again, after what it returned
+// is known, until it returns none; so it can walk a chain of unknown length.
+func (d Decision) Then(more func() []AnyFact) Decision {
+	d.more = append(slices.Clip(d.more), more)
+	return d
+}
+
+// Consult asks the outside world (DNS, say) once all facts are known. It MUST keep its answer in the
+// closure, and change nothing.
+func (d Decision) Consult(ask func(context.Context) error) Decision { d.consult = ask; return d }
+
+// Opening says that the facts need personal fields in the clear.
+func (d Decision) Opening() Decision { d.open = true; return d }
+
+// Decide completes the decision with the rule itself.
+func (d Decision) Decide(rule func() ([]Event, error)) Decision { d.decide = rule; return d }
+
+// Guarded adds a rule of whoever runs the decision, and the fact that it rests on. Guards are asked before the
+// decision's own rule, the last added first.
+func (d Decision) Guarded(fact AnyFact, rule func() error) Decision {
+	d.facts = append(slices.Clip(d.facts), fact)
+	d.guards = append([]func() error{rule}, d.guards...)
+	return d
+}
+
+// Opens reports whether personal fields are needed in the clear.
+func (d Decision) Opens() bool { return d.open }
+
+// Emit is the usual end of a rule.
+func Emit(events ...Event) ([]Event, error) { return events, nil }
+
+// Source answers a query with the matching events, in order.
+type Source func(Query) ([]Recorded, error)
+
+// Run asks every fact of the decision, made in tenant, stage by stage, and decides. It returns the decided events
+// and the whole query that they rest on. Claim gives the stored form of a tag.
+func (d Decision) Run(ctx context.Context, tenant uuid.UUID, claim func(Tag) Tag, ask Source) ([]Event, Query, error) {
+	whole, err := resolve(tenant, nil, d.facts, claim, ask)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, allowed := range d.guards {
+		if err := allowed(); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, more := range d.more {
+		for facts := more(); len(facts) > 0; facts = more() {
+			if whole, err = resolve(tenant, whole, facts, claim, ask); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if d.consult != nil {
+		if err := d.consult(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	events, err := d.decide()
+	return events, whole, err
+}
+
+// FirstQuery is the query of the facts known before anything is read.
+func (d Decision) FirstQuery(claim func(Tag) Tag) Query {
+	q := make(Query, 0, len(d.facts))
+	for _, f := range d.facts {
+		q = append(q, f.bind(claim))
+	}
+	return q
+}
+
+func resolve(tenant uuid.UUID, whole Query, facts []AnyFact, claim func(Tag) Tag, ask Source) (Query, error) {
+	q := make(Query, 0, len(facts))
+	for _, f := range facts {
+		q = append(q, f.bind(claim))
+	}
+	if len(q) == 0 {
+		return whole, nil
+	}
+	events, err := ask(q)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range events {
+		for _, f := range facts {
+			f.apply(tenant, r)
+		}
+	}
+	return append(whole, q...), nil
+}
+
+// Matches reports whether an event of typ with tags answers q.
+func (q Query) Matches(typ string, tags []Tag) bool {
+	return slices.ContainsFunc(q, func(i Item) bool { return i.Matches(typ, tags) })
+}
+
+// Matches reports whether an event of typ with tags answers i.
+func (i Item) Matches(typ string, tags []Tag) bool {
+	if len(i.Types) > 0 && !slices.Contains(i.Types, typ) {
+		return false
+	}
+	for _, t := range i.Tags {
+		if !slices.Contains(tags, t) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,288 @@
+// Package domain holds what happened: events, the values in them, and facts about them. It never acts.
+package domain
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
+
+	"chancery/internal/dcb"
+)
+
+// Ids of the things of the platform. An id is never reused.
+type (
+	TenantID     struct{ uuid.UUID }
+	DomainID     struct{ uuid.UUID }
+	DepartmentID struct{ uuid.UUID }
+	GroupID      struct{ uuid.UUID }
+	MembershipID struct{ uuid.UUID }
+	PolicyID     struct{ uuid.UUID }
+	UserID       struct{ uuid.UUID }
+	IdentityID   struct{ uuid.UUID }
+	TokenID      struct{ uuid.UUID }
+	RoleID       struct{ uuid.UUID }
+	AssignmentID struct{ uuid.UUID }
+	OverrideID   struct{ uuid.UUID }
+)
+
+func (id TenantID) Tag() dcb.Tag     { return tagged("tenant", id.UUID) }
+func (id DomainID) Tag() dcb.Tag     { return tagged("domain", id.UUID) }
+func (id DepartmentID) Tag() dcb.Tag { return tagged("department", id.UUID) }
+func (id GroupID) Tag() dcb.Tag      { return tagged("group", id.UUID) }
+func (id MembershipID) Tag() dcb.Tag { return tagged("membership", id.UUID) }
+func (id PolicyID) Tag() dcb.Tag     { return tagged("policy", id.UUID) }
+func (id UserID) Tag() dcb.Tag       { return tagged("user", id.UUID) }
+func (id IdentityID) Tag() dcb.Tag   { return tagged("identity", id.UUID) }
+func (id TokenID) Tag() dcb.Tag      { return tagged("token", id.UUID) }
+func (id RoleID) Tag() dcb.Tag       { return tagged("role", id.UUID) }
+func (id AssignmentID) Tag() dcb.Tag { return tagged("assignment", id.UUID) }
+func (id OverrideID) Tag() dcb.Tag   { return tagged("override", id.UUID) }
+
+func tagged(kind string, id uuid.UUID) dcb.Tag {
+	if id == uuid.Nil {
+		return ""
+	}
+	return dcb.Tag(kind + ":" + id.String())
+}
+
+func tags(ids ...dcb.Tagger) []dcb.Tag {
+	all := make([]dcb.Tag, len(ids))
+	for i, id := range ids {
+		all[i] = id.Tag()
+	}
+	return all
+}
+
+// IsZero reports whether the id is absent.
+func (id TenantID) IsZero() bool     { return id.UUID == uuid.Nil }
+func (id DepartmentID) IsZero() bool { return id.UUID == uuid.Nil }
+func (id GroupID) IsZero() bool      { return id.UUID == uuid.Nil }
+func (id UserID) IsZero() bool       { return id.UUID == uuid.Nil }
+
+// Root is the platform itself: the tenant of those who run it.
+var Root = TenantID{uuid.MustParse("00000000-0000-0000-0000-000000000001")} //nolint:gochecknoglobals // a constant
+
+// NamedID is the id of a thing that is known by its name: the same name gives the same id everywhere.
+func NamedID(tenant TenantID, kind, name string) uuid.UUID {
+	return uuid.NewSHA1(tenant.UUID, []byte(kind+":"+name))
+}
+
+// Key is a tag that keeps a name unique within something: kind:scope/name.
+type Key string
+
+// Tag makes a key a tag.
+func (k Key) Tag() dcb.Tag { return dcb.Tag(k) }
+
+// keyOf takes names for the same that differ only in case, in white space, or in how Unicode composes their letters.
+func keyOf(kind string, within uuid.UUID, name string) Key {
+	name = norm.NFC.String(strings.ToLower(strings.Join(strings.Fields(name), " ")))
+	return Key(kind + ":" + within.String() + "/" + name)
+}
+
+// holderOf tells who holds a unique key, from events that claim and release it.
+func holderOf(key dcb.Tag, folds ...dcb.Fold[uuid.UUID]) *dcb.Fact[uuid.UUID] {
+	return dcb.Ask(uuid.Nil, []dcb.Tag{key}, folds...)
+}
+
+// Kind is what a refusal means to its caller.
+type Kind int
+
+const (
+	RuleSaidNo Kind = iota // 422
+	Missing                // 404: no such thing here
+	Forbidden              // 403: the caller may know the thing, and may not do this
+	Stale                  // 412: the thing changed since
+)
+
+// Refusal is a rule saying no. Code is stable and becomes the problem type of the API.
+type Refusal struct {
+	Kind Kind
+	Code string
+	Text string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// InputError is a refusal with the place in the input that it is about.
+type InputError struct {
+	*Refusal
+	Pointer string // RFC 6901
+	Detail  string
+}
+
+func (e *InputError) Error() string { return e.Pointer + ": " + e.Detail }
+func (e *InputError) Unwrap() error { return e.Refusal }
+
+// At places a refusal in the input.
+func At(pointer string, r *Refusal) error { return &InputError{r, pointer, r.Text} }
+
+// Invalid refuses a value.
+func Invalid(pointer, format string, args ...any) error {
+	return &InputError{ErrInvalid, pointer, fmt.Sprintf(format, args...)}
+}
+
+// Because gives a refusal its particulars.
+func Because(r *Refusal, format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{r}, args...)...)
+}
+
+// Refusals that every feature shares.
+var (
+	ErrInvalid    = refuse("invalid-value", "a value is not allowed")
+	ErrIDTaken    = refuse("id-taken", "the id was used before; ids are never reused")
+	ErrNotFound   = &Refusal{Missing, "not-found", "there is no such thing here"}
+	ErrStale      = &Refusal{Stale, "stale", "the thing changed after the position in If-Match"}
+	ErrTooEarly   = refuse("too-early", "the time precedes the newest event of the tenant, or lies in the future")
+	ErrNotAllowed = &Refusal{Forbidden, "not-allowed", "the caller lacks the privilege"}
+	ErrMayNotGive = &Refusal{Forbidden, "may-not-grant", "nobody hands out rights that they lack"}
+)
+
+func refuse(code, text string) *Refusal { return &Refusal{RuleSaidNo, code, text} }
+
+// FirstError is the first of the checks that failed.
+func FirstError(checks ...error) error {
+	for _, err := range checks {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MaxName is the length of the longest name, in characters.
+const MaxName = 200
+
+// CheckName refuses a name that is empty, too long, padded, or holds control characters.
+func CheckName(pointer, s string) error { return checkText(pointer, s, 1, MaxName, false) }
+
+// CheckText refuses a text that is too long or holds control characters other than line breaks.
+func CheckText(pointer, s string) error { return checkText(pointer, s, 0, 2000, true) }
+
+func checkText(pointer, s string, least, most int, lines bool) error {
+	n := utf8.RuneCountInString(s)
+	switch {
+	case n < least:
+		return Invalid(pointer, "must not be empty")
+	case n > most:
+		return Invalid(pointer, "is longer than %d characters", most)
+	case strings.TrimSpace(s) != s:
+		return Invalid(pointer, "must not begin or end with white space")
+	}
+	for _, r := range s {
+		if (unicode.IsControl(r) && (!lines || (r != '\n' && r != '\t'))) || r == utf8.RuneError {
+			return Invalid(pointer, "holds a character that is not allowed")
+		}
+	}
+	return nil
+}
+
+// Window is a span of time, From included and Until excluded. A zero end is open.
+type Window struct {
+	From  time.Time `json:"from,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+}
+
+// Contains reports whether t lies in the window.
+func (w Window) Contains(t time.Time) bool {
+	return !t.Before(w.From) && (w.Until.IsZero() || t.Before(w.Until))
+}
+
+// Overlaps reports whether some instant lies in both windows.
+func (w Window) Overlaps(o Window) bool {
+	return (w.Until.IsZero() || o.From.Before(w.Until)) && (o.Until.IsZero() || w.From.Before(o.Until))
+}
+
+// Over reports whether the window has ended by t.
+func (w Window) Over(t time.Time) bool { return !w.Until.IsZero() && !t.Before(w.Until) }
+
+// Check refuses a window that is empty or over.
+func (w Window) Check(now time.Time) error {
+	switch {
+	case !w.Until.IsZero() && !w.From.Before(w.Until):
+		return Invalid("/until", "must be after from")
+	case w.Over(now):
+		return Invalid("/until", "lies in the past")
+	}
+	return nil
+}
+
+// Scope says on what a right holds: empty for the whole tenant, else type:id of a resource.
+type Scope string
+
+// Check refuses a scope that is not type:id.
+func (s Scope) Check(pointer string) error {
+	if s == "" {
+		return nil
+	}
+	typ, id, ok := strings.Cut(string(s), ":")
+	if !ok || id == "" || len(s) > MaxName || !wellNamed(typ) {
+		return Invalid(pointer, "must be type:id, such as repo:website, or absent for the whole tenant")
+	}
+	return checkText(pointer, id, 1, MaxName, false)
+}
+
+// Covers reports whether a right within s holds on o.
+func (s Scope) Covers(o Scope) bool { return s == "" || s == o }
+
+func wellNamed(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[0] == '_' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	})
+}
+
+// Subjects is whom a right is given to: exactly one of the three.
+type Subjects struct {
+	User       UserID
+	Department DepartmentID
+	Group      GroupID
+}
+
+// Count is how many of the three are named.
+func (s Subjects) Count() int {
+	n := 0
+	for _, named := range []bool{!s.User.IsZero(), !s.Department.IsZero(), !s.Group.IsZero()} {
+		if named {
+			n++
+		}
+	}
+	return n
+}
+
+// Tagger is the one that is named.
+func (s Subjects) Tagger() dcb.Tagger {
+	switch {
+	case !s.Department.IsZero():
+		return s.Department
+	case !s.Group.IsZero():
+		return s.Group
+	}
+	return s.User
+}
+
+// IsRefusal reports whether err is a rule saying no, and which.
+func IsRefusal(err error) (*Refusal, bool) {
+	var r *Refusal
+	ok := errors.As(err, &r)
+	return r, ok
+}
+
+func sorted[T ~string](in []T) []T {
+	out := slices.Clone(in)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Used reports whether an id was ever given to a thing, in whichever tenant, by the event that makes such things.
+func Used[E dcb.Event](id dcb.Tagger) *dcb.Fact[bool] {
+	return dcb.Ask(false, tags(id), dcb.On(func(used *bool, _ E) { *used = true })).Anywhere()
+}

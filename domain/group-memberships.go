@@ -1,0 +1,115 @@
+package domain
+
+import (
+	"chancery/internal/dcb"
+)
+
+// GroupRole is what a member is to a group.
+type GroupRole string
+
+const (
+	Member     GroupRole = "member"
+	Maintainer GroupRole = "maintainer" // may add and remove members
+	Owner      GroupRole = "owner"      // may also name maintainers and owners, and rename the group
+)
+
+// Check refuses an unknown role.
+func (r GroupRole) Check(pointer string) error {
+	switch r {
+	case Member, Maintainer, Owner:
+		return nil
+	}
+	return Invalid(pointer, "must be member, maintainer or owner")
+}
+
+// MemberAdded puts a user into a group.
+type MemberAdded struct {
+	Membership MembershipID `json:"membership"`
+	Group      GroupID      `json:"group"`
+	User       UserID       `json:"user"`
+	Role       GroupRole    `json:"role"`
+}
+
+// MemberRoleChanged makes a member something else to the group.
+type MemberRoleChanged struct {
+	Membership MembershipID `json:"membership"`
+	Group      GroupID      `json:"group"`
+	User       UserID       `json:"user"`
+	Role       GroupRole    `json:"role"`
+	Was        GroupRole    `json:"was"`
+}
+
+// MemberRemoved takes a user out of a group.
+type MemberRemoved struct {
+	Membership MembershipID `json:"membership"`
+	Group      GroupID      `json:"group"`
+	User       UserID       `json:"user"`
+	Role       GroupRole    `json:"role"`
+}
+
+func (MemberAdded) EventType() string       { return "group-member.added" }
+func (MemberRoleChanged) EventType() string { return "group-member.role-changed" }
+func (MemberRemoved) EventType() string     { return "group-member.removed" }
+
+var membershipEvents = dcb.Kind("membership",
+	dcb.Of[MemberAdded](), dcb.Of[MemberRoleChanged](), dcb.Of[MemberRemoved]())
+
+var (
+	ErrMembershipUnknown = &Refusal{Missing, "not-found", "there is no such membership here"}
+	ErrMemberTwice       = refuse("member-exists", "the user is a member of the group already")
+	ErrLastOwner         = refuse("last-owner", "the group would be left without an owner")
+)
+
+// Membership is one user's place in one group.
+type Membership struct {
+	ID    MembershipID
+	Group GroupID
+	User  UserID
+	Role  GroupRole
+}
+
+// Exists reports whether the user is in the group.
+func (m Membership) Exists() bool { return m.Role != "" }
+
+// Members are the members of one group.
+type Members map[UserID]Membership
+
+// Owners counts the group's owners.
+func (ms Members) Owners() int {
+	n := 0
+	for _, m := range ms {
+		if m.Role == Owner {
+			n++
+		}
+	}
+	return n
+}
+
+// MembershipOf is one user's place in one group.
+func MembershipOf(u UserID, g GroupID) *dcb.Fact[Membership] {
+	return dcb.Ask(Membership{}, tags(u, g), membershipFolds()...)
+}
+
+// MembershipByID is one membership.
+func MembershipByID(id MembershipID) *dcb.Fact[Membership] {
+	return dcb.Ask(Membership{}, tags(id), membershipFolds()...)
+}
+
+func membershipFolds() []dcb.Fold[Membership] {
+	return []dcb.Fold[Membership]{
+		dcb.On(func(m *Membership, e MemberAdded) { *m = Membership{e.Membership, e.Group, e.User, e.Role} }),
+		dcb.On(func(m *Membership, e MemberRoleChanged) { m.Role = e.Role }),
+		dcb.On(func(m *Membership, _ MemberRemoved) { *m = Membership{} }),
+	}
+}
+
+// MembersOf are the members of one group.
+func MembersOf(g GroupID) *dcb.Fact[Members] {
+	return dcb.Ask(Members{}, tags(g),
+		dcb.On(func(ms *Members, e MemberAdded) { (*ms)[e.User] = Membership{e.Membership, e.Group, e.User, e.Role} }),
+		dcb.On(func(ms *Members, e MemberRoleChanged) {
+			(*ms)[e.User] = Membership{e.Membership, e.Group, e.User, e.Role}
+		}),
+		dcb.On(func(ms *Members, e MemberRemoved) { delete(*ms, e.User) }),
+	)
+}

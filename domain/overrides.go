@@ -1,0 +1,84 @@
+package domain
+
+import (
+	"time"
+
+	"chancery/internal/dcb"
+)
+
+// Effect is what an override does.
+type Effect string
+
+const (
+	Allow Effect = "allow" // only of privileges that the platform lists
+	Deny  Effect = "deny"  // beats everything
+)
+
+// OverrideAdded allows or denies privileges past all roles, to one subject or to the whole tenant.
+type OverrideAdded struct {
+	Override   OverrideID   `json:"override"`
+	Effect     Effect       `json:"effect"`
+	Privilege  Pattern      `json:"privilege"`
+	User       UserID       `json:"user,omitzero"`
+	Department DepartmentID `json:"department,omitzero"`
+	Group      GroupID      `json:"group,omitzero"`
+	Scope      Scope        `json:"scope,omitzero"`
+	ExpiresAt  time.Time    `json:"expires_at"`
+	Reason     string       `json:"reason"`
+}
+
+// OverrideRevoked ends an override.
+type OverrideRevoked struct {
+	Override   OverrideID   `json:"override"`
+	User       UserID       `json:"user,omitzero"`
+	Department DepartmentID `json:"department,omitzero"`
+	Group      GroupID      `json:"group,omitzero"`
+	Reason     string       `json:"reason,omitzero"`
+}
+
+func (OverrideAdded) EventType() string   { return "override.added" }
+func (OverrideRevoked) EventType() string { return "override.revoked" }
+
+var overrideEvents = dcb.Kind("override", dcb.Of[OverrideAdded](), dcb.Of[OverrideRevoked]())
+
+var (
+	ErrOverrideUnknown = &Refusal{Missing, "not-found", "there is no such override here"}
+	ErrOverrideAllow   = refuse("override-not-permitted", "the platform does not let tenants allow this privilege by override")
+)
+
+// Override is what decisions need to know of one.
+type Override struct {
+	Effect    Effect
+	Privilege Pattern
+	To        Subjects
+	Scope     Scope
+	ExpiresAt time.Time
+	Known     bool
+	Revoked   bool
+}
+
+// Overrides are those that were not revoked.
+type Overrides map[OverrideID]Override
+
+func overrideOf(e OverrideAdded) Override {
+	return Override{
+		Effect: e.Effect, Privilege: e.Privilege, To: Subjects{e.User, e.Department, e.Group},
+		Scope: e.Scope, ExpiresAt: e.ExpiresAt, Known: true,
+	}
+}
+
+// OverrideOf is one override.
+func OverrideOf(id OverrideID) *dcb.Fact[Override] {
+	return dcb.Ask(Override{}, tags(id),
+		dcb.On(func(o *Override, e OverrideAdded) { *o = overrideOf(e) }),
+		dcb.On(func(o *Override, _ OverrideRevoked) { o.Revoked = true }),
+	)
+}
+
+// OverridesTo are the overrides for one user, department or group directly.
+func OverridesTo(subject dcb.Tagger) *dcb.Fact[Overrides] {
+	return dcb.Ask(Overrides{}, tags(subject),
+		dcb.On(func(os *Overrides, e OverrideAdded) { (*os)[e.Override] = overrideOf(e) }),
+		dcb.On(func(os *Overrides, e OverrideRevoked) { delete(*os, e.Override) }),
+	)
+}

@@ -1,0 +1,143 @@
+package domain
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"chancery/internal/dcb"
+)
+
+// PolicySet gives a setting of a tenant a value. Value is written as the setting's type demands; Version counts the changes.
+type PolicySet struct {
+	Policy  PolicyID `json:"policy"`
+	Key     string   `json:"key"`
+	Value   string   `json:"value"`
+	Version int      `json:"version"`
+}
+
+// PolicyReset returns a setting to its default.
+type PolicyReset struct {
+	Policy  PolicyID `json:"policy"`
+	Key     string   `json:"key"`
+	Version int      `json:"version"`
+}
+
+func (PolicySet) EventType() string   { return "policy.set" }
+func (PolicyReset) EventType() string { return "policy.reset" }
+
+var policyEvents = dcb.Kind("policy", dcb.Of[PolicySet](), dcb.Of[PolicyReset]())
+
+var (
+	ErrPolicyUnknown  = &Refusal{Missing, "not-found", "there is no such setting"}
+	ErrPolicyPlatform = refuse("policy-of-platform", "the setting is made on the platform")
+)
+
+// Type is what values a setting takes.
+type Type string
+
+const (
+	Bool     Type = "boolean"
+	Int      Type = "integer"
+	Patterns Type = "patterns" // privileges or patterns of them, separated by spaces
+)
+
+// Setting is one thing that a tenant may decide for itself, or the platform for all.
+type Setting struct {
+	Key      string
+	Type     Type
+	Default  string
+	Min, Max int // of integers
+	Platform bool
+	Doc      string
+}
+
+// The settings that decisions ask about.
+var (
+	TokenDays      = Setting{Key: "tokens.max-lifetime-days", Type: Int, Default: "365", Min: 1, Max: 3650, Doc: "the longest life of an API token"}
+	EmailRequired  = Setting{Key: "users.email-required", Type: Bool, Default: "false", Doc: "every user needs an e-mail address"}
+	EmailVerified  = Setting{Key: "users.email-of-verified-domain", Type: Bool, Default: "false", Doc: "e-mail addresses must be of the tenant's verified domains"}
+	ReasonRequired = Setting{Key: "assignments.reason-required", Type: Bool, Default: "false", Doc: "assigning a role needs a reason"}
+	AssignmentDays = Setting{Key: "assignments.max-days", Type: Int, Default: "0", Min: 0, Max: 3650, Doc: "the longest assignment; 0 for no bound"}
+	OverrideDays   = Setting{Key: "overrides.max-days", Type: Int, Default: "90", Min: 1, Max: 3650, Doc: "the longest override"}
+	GroupOwned     = Setting{Key: "groups.owner-required", Type: Bool, Default: "false", Doc: "the last owner of a group cannot leave it"}
+	OverrideAllow  = Setting{Key: "overrides.allowable", Type: Patterns, Default: "", Platform: true, Doc: "the privileges that tenants may allow by override"}
+)
+
+// Settings is every setting there is.
+var Settings = []Setting{TokenDays, EmailRequired, EmailVerified, ReasonRequired, AssignmentDays, OverrideDays, GroupOwned, OverrideAllow}
+
+// SettingOf is the setting of that key.
+func SettingOf(key string) (Setting, bool) {
+	for _, s := range Settings {
+		if s.Key == key {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}
+
+// ID is the id of the setting in a tenant.
+func (s Setting) ID(t TenantID) PolicyID { return PolicyID{NamedID(t, "policy", s.Key)} }
+
+// Check refuses a value that the setting does not take, and returns its normal form.
+func (s Setting) Check(pointer, value string) (string, error) {
+	switch s.Type {
+	case Bool:
+		if value != "true" && value != "false" {
+			return "", Invalid(pointer, "must be true or false")
+		}
+	case Int:
+		n, err := strconv.Atoi(value)
+		if err != nil || n < s.Min || n > s.Max {
+			return "", Invalid(pointer, "must be a whole number from %d to %d", s.Min, s.Max)
+		}
+		value = strconv.Itoa(n)
+	case Patterns:
+		words := sorted(strings.Fields(value))
+		for _, w := range words {
+			if err := Pattern(w).Check(pointer); err != nil {
+				return "", fmt.Errorf("setting %s: %w", s.Key, err)
+			}
+		}
+		value = strings.Join(words, " ")
+	}
+	return value, nil
+}
+
+// Policy is the value of a setting in a tenant.
+type Policy struct {
+	Setting Setting
+	Value   string
+	Version int
+}
+
+// IsTrue is the value of a boolean.
+func (p Policy) IsTrue() bool { return p.Value == "true" }
+
+// Days is the value of an integer, as a span of days.
+func (p Policy) Days() time.Duration {
+	n, _ := strconv.Atoi(p.Value)
+	return time.Duration(n) * 24 * time.Hour
+}
+
+// Patterns is the value of a list of patterns.
+func (p Policy) Patterns() []Pattern {
+	var out []Pattern
+	for _, w := range strings.Fields(p.Value) {
+		out = append(out, Pattern(w))
+	}
+	return out
+}
+
+// PolicyOf is the value of a setting in a tenant; a platform setting is that of the root tenant.
+func PolicyOf(t TenantID, s Setting) *dcb.Fact[Policy] {
+	if s.Platform {
+		t = Root
+	}
+	return dcb.Ask(Policy{s, s.Default, 0}, tags(s.ID(t)),
+		dcb.On(func(p *Policy, e PolicySet) { p.Value, p.Version = e.Value, e.Version }),
+		dcb.On(func(p *Policy, e PolicyReset) { p.Value, p.Version = s.Default, e.Version }),
+	).Also(t.UUID)
+}

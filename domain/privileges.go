@@ -1,0 +1,103 @@
+package domain
+
+import (
+	"strings"
+
+	"chancery/internal/dcb"
+)
+
+// Privilege is the canonical name of something that may be done: two to six words joined by dots.
+type Privilege string
+
+// Tag makes a privilege a tag.
+func (p Privilege) Tag() dcb.Tag { return dcb.Tag("privilege:" + p) }
+
+// Check refuses a name of another form.
+func (p Privilege) Check(pointer string) error {
+	words := strings.Split(string(p), ".")
+	if len(words) < 2 || len(words) > 6 {
+		return Invalid(pointer, "must be two to six words joined by dots, such as repo.write")
+	}
+	for _, w := range words {
+		if !wellNamed(w) {
+			return Invalid(pointer, "must be of lower-case words, digits, - and _, joined by dots")
+		}
+	}
+	return nil
+}
+
+// Pattern is a privilege, or all that begin alike (repo.*), or all (*).
+type Pattern string
+
+// Tag makes a pattern a tag.
+func (p Pattern) Tag() dcb.Tag { return dcb.Tag("privilege:" + p) }
+
+// Everything is the pattern of all privileges.
+const Everything Pattern = "*"
+
+// Matches reports whether the privilege is one of the pattern's.
+func (p Pattern) Matches(name Privilege) bool { return p.Covers(Pattern(name)) }
+
+// Covers reports whether every privilege of o is one of p's.
+func (p Pattern) Covers(o Pattern) bool {
+	if p == Everything || p == o {
+		return true
+	}
+	stem, wild := strings.CutSuffix(string(p), "*")
+	return wild && strings.HasPrefix(string(o), stem)
+}
+
+// Meets reports whether some privilege could be of both patterns.
+func (p Pattern) Meets(o Pattern) bool { return p.Covers(o) || o.Covers(p) }
+
+// Check refuses what is neither a privilege nor a pattern of them.
+func (p Pattern) Check(pointer string) error {
+	if p == Everything {
+		return nil
+	}
+	stem, wild := strings.CutSuffix(string(p), ".*")
+	if wild && wellNamed(stem) {
+		return nil
+	}
+	return Privilege(stem).Check(pointer)
+}
+
+// Wild reports whether the pattern names more than one privilege.
+func (p Pattern) Wild() bool { return strings.HasSuffix(string(p), "*") }
+
+// PrivilegeRegistered makes a privilege known on the platform.
+type PrivilegeRegistered struct {
+	Privilege   Privilege `json:"privilege"`
+	Description string    `json:"description,omitzero"`
+}
+
+// PrivilegeDescribed changes what is said of a privilege.
+type PrivilegeDescribed struct {
+	Privilege   Privilege `json:"privilege"`
+	Description string    `json:"description"`
+}
+
+func (PrivilegeRegistered) EventType() string { return "privilege.registered" }
+func (PrivilegeDescribed) EventType() string  { return "privilege.described" }
+
+var privilegeEvents = dcb.Kind("privilege", dcb.Of[PrivilegeRegistered](), dcb.Of[PrivilegeDescribed]())
+
+var (
+	ErrPrivilegeUnknown = refuse("privilege-unknown", "the privilege is not registered")
+	ErrPrivilegeTwice   = refuse("privilege-exists", "the privilege is registered already")
+	ErrPrivilegeOurs    = refuse("privilege-reserved", "privileges that begin with core belong to Chancery itself")
+)
+
+// Registered is what is known of a privilege.
+type Registered struct {
+	Exists      bool
+	Description string
+}
+
+// PrivilegeOf is one privilege; privileges belong to the platform and serve every tenant.
+func PrivilegeOf(p Privilege) *dcb.Fact[Registered] {
+	return dcb.Ask(Registered{}, tags(p),
+		dcb.On(func(r *Registered, e PrivilegeRegistered) { *r = Registered{true, e.Description} }),
+		dcb.On(func(r *Registered, e PrivilegeDescribed) { r.Description = e.Description }),
+	).Also(Root.UUID)
+}

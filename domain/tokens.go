@@ -1,0 +1,63 @@
+package domain
+
+import (
+	"time"
+
+	"chancery/internal/dcb"
+)
+
+// TokenIssued gives a user an API token. Only its hash is kept.
+type TokenIssued struct {
+	Token     TokenID   `json:"token"`
+	User      UserID    `json:"user"`
+	Name      string    `json:"name"`
+	Prefix    string    `json:"prefix"`     // the token's public beginning
+	Hash      []byte    `json:"hash"`       // SHA-256 of the whole token
+	Scopes    []Pattern `json:"scopes"`     // the most that the token may do
+	ExpiresAt time.Time `json:"expires_at"` // mandatory
+}
+
+// TokenRotated replaces a token's secret; the old one ends at once.
+type TokenRotated struct {
+	Token     TokenID   `json:"token"`
+	User      UserID    `json:"user"`
+	Hash      []byte    `json:"hash"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// TokenRevoked ends a token.
+type TokenRevoked struct {
+	Token  TokenID `json:"token"`
+	User   UserID  `json:"user"`
+	Reason string  `json:"reason,omitzero"`
+}
+
+func (TokenIssued) EventType() string  { return "token.issued" }
+func (TokenRotated) EventType() string { return "token.rotated" }
+func (TokenRevoked) EventType() string { return "token.revoked" }
+
+var tokenEvents = dcb.Kind("token", dcb.Of[TokenIssued](), dcb.Of[TokenRotated](), dcb.Of[TokenRevoked]())
+
+var (
+	ErrTokenUnknown  = &Refusal{Missing, "not-found", "there is no such token here"}
+	ErrTokenRevoked  = refuse("token-revoked", "the token is revoked")
+	ErrTokenLifetime = refuse("token-lifetime", "the token would live longer than the tenant allows")
+)
+
+// Token is what decisions need to know of one.
+type Token struct {
+	User      UserID
+	Scopes    []Pattern
+	ExpiresAt time.Time
+	Known     bool
+	Revoked   bool
+}
+
+// TokenOf is one token.
+func TokenOf(id TokenID) *dcb.Fact[Token] {
+	return dcb.Ask(Token{}, tags(id),
+		dcb.On(func(t *Token, e TokenIssued) { *t = Token{e.User, e.Scopes, e.ExpiresAt, true, false} }),
+		dcb.On(func(t *Token, e TokenRotated) { t.ExpiresAt = e.ExpiresAt }),
+		dcb.On(func(t *Token, _ TokenRevoked) { t.Revoked = true }),
+	)
+}

@@ -1,0 +1,178 @@
+package domain
+
+import (
+	"net/mail"
+	"strings"
+	"unicode"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
+
+	"chancery/internal/dcb"
+)
+
+// UserRegistered adds a user to a tenant. An invited user exists but cannot act until reactivated.
+type UserRegistered struct {
+	User        UserID       `json:"user"`
+	Email       dcb.Personal `json:"email,omitzero"`
+	EmailKey    dcb.Claim    `json:"email_key,omitzero"`
+	DisplayName dcb.Personal `json:"display_name"`
+	Department  DepartmentID `json:"department,omitzero"`
+	Status      UserStatus   `json:"status"`
+}
+
+// UserUpdated gives a user another display name.
+type UserUpdated struct {
+	User        UserID       `json:"user"`
+	DisplayName dcb.Personal `json:"display_name"`
+}
+
+// UserEmailChanged gives a user another e-mail address and frees the old one.
+type UserEmailChanged struct {
+	User     UserID       `json:"user"`
+	Email    dcb.Personal `json:"email"`
+	EmailKey dcb.Claim    `json:"email_key"`
+	Released dcb.Claim    `json:"released,omitzero"`
+}
+
+// UserMoved puts a user into a department, or into none.
+type UserMoved struct {
+	User       UserID       `json:"user"`
+	Department DepartmentID `json:"department,omitzero"`
+	From       DepartmentID `json:"from,omitzero"`
+}
+
+// UserDeactivated ends every access of a user; the e-mail address stays theirs.
+type UserDeactivated struct {
+	User   UserID `json:"user"`
+	Reason string `json:"reason,omitzero"`
+}
+
+// UserReactivated lets a user act again, or an invited one for the first time.
+type UserReactivated struct {
+	User UserID `json:"user"`
+}
+
+func (UserRegistered) EventType() string   { return "user.registered" }
+func (UserUpdated) EventType() string      { return "user.updated" }
+func (UserEmailChanged) EventType() string { return "user.email-changed" }
+func (UserMoved) EventType() string        { return "user.moved" }
+func (UserDeactivated) EventType() string  { return "user.deactivated" }
+func (UserReactivated) EventType() string  { return "user.reactivated" }
+
+func (e UserRegistered) DataSubject() uuid.UUID { return e.User.UUID }
+
+// BeginsSubject says that the user's data key is made here.
+func (UserRegistered) BeginsSubject() {}
+
+func (e UserUpdated) DataSubject() uuid.UUID      { return e.User.UUID }
+func (e UserEmailChanged) DataSubject() uuid.UUID { return e.User.UUID }
+
+var userEvents = dcb.Kind("user",
+	dcb.Of[UserRegistered](), dcb.Of[UserUpdated](), dcb.Of[UserEmailChanged](),
+	dcb.Of[UserMoved](), dcb.Of[UserDeactivated](), dcb.Of[UserReactivated]())
+
+var (
+	ErrUserUnknown   = &Refusal{Missing, "not-found", "there is no such user here"}
+	ErrUserNotActive = refuse("user-not-active", "the user is not active")
+	ErrEmailTaken    = refuse("email-taken", "the e-mail address is taken")
+	ErrSelf          = refuse("not-oneself", "nobody can do this to themselves")
+	ErrEmailDomain   = refuse("email-domain-not-verified", "the tenant allows e-mail addresses of its verified domains only")
+	ErrEmailRequired = refuse("email-required", "the tenant requires an e-mail address for every user")
+)
+
+// UserStatus is where a user is in their life.
+type UserStatus string
+
+const (
+	UserUnknown  UserStatus = ""
+	UserInvited  UserStatus = "invited"
+	UserActive   UserStatus = "active"
+	UserInactive UserStatus = "inactive"
+)
+
+// User is what decisions need to know of one.
+type User struct {
+	Status      UserStatus
+	Department  DepartmentID
+	DisplayName dcb.Personal
+	EmailKey    dcb.Claim
+}
+
+// Exists reports whether the user was ever registered here.
+func (u User) Exists() bool { return u.Status != UserUnknown }
+
+// Present reports whether the user may be given things: active or invited.
+func (u User) Present() bool { return u.Status == UserActive || u.Status == UserInvited }
+
+// UserOf is one user.
+func UserOf(id UserID) *dcb.Fact[User] {
+	return dcb.Ask(User{}, tags(id),
+		dcb.On(func(u *User, e UserRegistered) {
+			*u = User{e.Status, e.Department, e.DisplayName, e.EmailKey}
+		}),
+		dcb.On(func(u *User, e UserUpdated) { u.DisplayName = e.DisplayName }),
+		dcb.On(func(u *User, e UserEmailChanged) { u.EmailKey = e.EmailKey }),
+		dcb.On(func(u *User, e UserMoved) { u.Department = e.Department }),
+		dcb.On(func(u *User, _ UserDeactivated) { u.Status = UserInactive }),
+		dcb.On(func(u *User, _ UserReactivated) { u.Status = UserActive }),
+	)
+}
+
+// UserStatusOf is the status of one user: the cheap question.
+func UserStatusOf(id UserID) *dcb.Fact[User] {
+	return dcb.Ask(User{}, tags(id),
+		dcb.On(func(u *User, e UserRegistered) { u.Status, u.Department = e.Status, e.Department }),
+		dcb.On(func(u *User, e UserMoved) { u.Department = e.Department }),
+		dcb.On(func(u *User, _ UserDeactivated) { u.Status = UserInactive }),
+		dcb.On(func(u *User, _ UserReactivated) { u.Status = UserActive }),
+	)
+}
+
+// EmailHolder is the user who has the address, nil if it is free.
+func EmailHolder(email dcb.Claim) *dcb.Fact[uuid.UUID] {
+	f := holderOf(email.Tag())
+	return f.Folding(
+		dcb.On(func(h *uuid.UUID, e UserRegistered) { *h = e.User.UUID }),
+		dcb.On(func(h *uuid.UUID, e UserEmailChanged) {
+			if *h = uuid.Nil; f.Stored(e.EmailKey.Tag()) {
+				*h = e.User.UUID
+			}
+		}),
+	)
+}
+
+// Email is an e-mail address in its normal form, which is also what makes it unique.
+type Email string
+
+// Claim keeps the address unique within a tenant.
+func (e Email) Claim() dcb.Claim {
+	if e == "" {
+		return dcb.Claim{}
+	}
+	return dcb.Claimed("email", string(e))
+}
+
+// Domain is the part behind the @.
+func (e Email) Domain() DomainName {
+	return DomainName(e[strings.LastIndexByte(string(e), '@')+1:])
+}
+
+// ParseEmail is the normal form of an address (RFC 5321, section 4.1.2): lower case, NFC, domain in ASCII; without a
+// display name or quotes, at most 254 octets, 64 before the @, none of them invisible.
+func ParseEmail(pointer, s string) (Email, error) {
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Name != "" || a.Address != s {
+		return "", Invalid(pointer, "is not an e-mail address")
+	}
+	at := strings.LastIndexByte(s, '@')
+	host, ok := hostName(s[at+1:])
+	local := norm.NFC.String(strings.ToLower(s[:at]))
+	if !ok || len(local) > 64 || len(local)+1+len(host) > 254 || strings.ContainsFunc(local, unseemly) {
+		return "", Invalid(pointer, "is not an e-mail address")
+	}
+	return Email(local + "@" + host), nil
+}
+
+// unseemly characters cannot be told apart from nothing, or from the ends of an address.
+func unseemly(r rune) bool { return r == '"' || r == ' ' || !unicode.IsPrint(r) }

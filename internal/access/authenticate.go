@@ -1,0 +1,64 @@
+package access
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"time"
+
+	"chancery/domain"
+)
+
+// Caller is who a token speaks for. Scopes is never nil for a caller that Authenticate returned, and MUST NOT be changed.
+type Caller struct {
+	User   domain.UserID
+	Tenant domain.TenantID
+	Token  domain.TokenID
+	Scopes []domain.Pattern
+}
+
+// ErrUnauthenticated is all that a caller learns of a token that is not accepted.
+var ErrUnauthenticated = errors.New("the token is not accepted")
+
+// Rejection is ErrUnauthenticated with its reason, for metrics only: it prints the same for every reason.
+type Rejection struct{ Reason Reason }
+
+func (r *Rejection) Error() string { return ErrUnauthenticated.Error() }
+func (r *Rejection) Unwrap() error { return ErrUnauthenticated }
+
+// Why a token is not accepted; beside these SubjectUnknown, SubjectInactive and HomeInactive.
+const (
+	TokenUnknown Reason = "token-unknown"
+	TokenWrong   Reason = "token-wrong"
+	TokenRevoked Reason = "token-revoked"
+	TokenExpired Reason = "token-expired"
+)
+
+// Authenticate tells who presents a token whose hash is hash. The hash is compared before anything else is looked at,
+// in constant time, and in the same time if there is no such token.
+func (x *Index) Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time.Time) (Caller, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	k := x.tokens[id]
+	var stored [sha256.Size]byte
+	known := k != nil && copy(stored[:], k.hash) == len(k.hash) && len(k.hash) == sha256.Size
+	same := subtle.ConstantTimeCompare(stored[:], hash[:]) == 1
+	switch {
+	case !known:
+		return Caller{}, &Rejection{TokenUnknown}
+	case !same:
+		return Caller{}, &Rejection{TokenWrong}
+	case k.revoked:
+		return Caller{}, &Rejection{TokenRevoked}
+	case !now.Before(k.expiresAt):
+		return Caller{}, &Rejection{TokenExpired}
+	}
+	u, _, why := x.admit(k.user, k.home)
+	if u == nil {
+		return Caller{}, &Rejection{why}
+	}
+	if u.home.id != k.home {
+		return Caller{}, &Rejection{SubjectUnknown}
+	}
+	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes}, nil
+}

@@ -1,0 +1,175 @@
+package commands
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// AssignRole gives a role to a user, a department or a group.
+type AssignRole struct {
+	ID         domain.AssignmentID `json:"id,omitzero" description:"id of the new assignment; made if absent"`
+	Role       domain.RoleID       `json:"role_id" required:"true" description:"a role of the tenant or of the platform"`
+	User       domain.UserID       `json:"user_id,omitzero" description:"exactly one of user_id, department_id and group_id"`
+	Department domain.DepartmentID `json:"department_id,omitzero" description:"everybody in the department and below"`
+	Group      domain.GroupID      `json:"group_id,omitzero" description:"every member of the group and of groups below"`
+	On         domain.Scope        `json:"scope,omitzero" description:"type:id of a resource; absent for the whole tenant"`
+	From       time.Time           `json:"from,omitzero" description:"when it begins; at once if absent"`
+	Until      time.Time           `json:"until,omitzero" description:"when it ends; never if absent"`
+	Reason     string              `json:"reason,omitzero" description:"why, for the record"`
+}
+
+func (c *AssignRole) NewID() *uuid.UUID { return &c.ID.UUID }
+func (c AssignRole) Target() dcb.Tagger { return c.ID }
+
+func (c AssignRole) Decide(env Env) dcb.Decision {
+	to := domain.Subjects{User: c.User, Department: c.Department, Group: c.Group}
+	if to.Count() != 1 {
+		return refused(domain.At("/user_id", domain.ErrOneSubject))
+	}
+	window := domain.Window{From: c.From, Until: c.Until}
+	if window.From.IsZero() {
+		window.From = env.Now
+	}
+	used, role, given := domain.Used[domain.RoleAssigned](c.ID), domain.RoleOf(c.Role), env.grants()
+	twins, subject := domain.AssignmentsLike(to.Tagger(), c.Role), env.subject(to)
+	reason, most := domain.PolicyOf(env.Tenant, domain.ReasonRequired), domain.PolicyOf(env.Tenant, domain.AssignmentDays)
+	facts := append(given.role(c.Role, c.On), subject.fact, used, role, twins, reason, most)
+	return dcb.From(facts...).Then(given.next).Decide(func() ([]dcb.Event, error) {
+		if err := domain.FirstError(c.On.Check("/scope"), window.Check(env.Now), domain.CheckText("/reason", c.Reason), subject.refusal()); err != nil {
+			return nil, err
+		}
+		switch {
+		case !role.Value.Exists:
+			return nil, domain.At("/role_id", domain.ErrRoleUnknown)
+		case used.Value:
+			return nil, domain.At("/id", domain.ErrIDTaken)
+		case c.Reason == "" && reason.Value.IsTrue():
+			return nil, domain.At("/reason", domain.ErrReasonRequired)
+		case most.Value.Days() > 0 && (c.Until.IsZero() || c.Until.After(window.From.Add(most.Value.Days()))):
+			return nil, domain.At("/until", domain.ErrTooLong)
+		case twins.Value.Like(c.Role, c.On, window):
+			return nil, domain.ErrAssignmentTwice
+		}
+		if err := given.refusal(); err != nil {
+			return nil, err
+		}
+		return dcb.Emit(domain.RoleAssigned{
+			Assignment: c.ID, Role: c.Role, User: c.User, Department: c.Department, Group: c.Group,
+			Scope: c.On, Window: window, Reason: c.Reason,
+		})
+	})
+}
+
+// subject is whom a right is given to, with the question whether they exist.
+type subject struct {
+	fact    dcb.AnyFact
+	refusal func() error
+}
+
+func (env Env) subject(to domain.Subjects) subject {
+	switch {
+	case !to.Department.IsZero():
+		f := domain.DepartmentOf(to.Department)
+		return subject{f, func() error { return unless(f.Value.Exists, "/department_id", domain.ErrDepartmentUnknown) }}
+	case !to.Group.IsZero():
+		f := domain.GroupOf(to.Group)
+		return subject{f, func() error { return unless(f.Value.Exists, "/group_id", domain.ErrGroupUnknown) }}
+	}
+	f := domain.UserStatusOf(to.User)
+	return subject{f, func() error {
+		return domain.FirstError(
+			unless(f.Value.Exists(), "/user_id", domain.ErrUserUnknown),
+			unless(f.Value.Present(), "/user_id", domain.ErrUserNotActive))
+	}}
+}
+
+func unless(ok bool, pointer string, r *domain.Refusal) error {
+	if ok {
+		return nil
+	}
+	return domain.At(pointer, r)
+}
+
+// UnassignRole takes a role back. The platform keeps at least one administrator.
+type UnassignRole struct {
+	ID     domain.AssignmentID `json:"id" required:"true" description:"the assignment"`
+	Reason string              `json:"reason,omitzero" description:"why, for the record"`
+}
+
+func (c UnassignRole) Target() dcb.Tagger { return c.ID }
+
+func (c UnassignRole) Decide(env Env) dcb.Decision {
+	a, admins := domain.AssignmentOf(c.ID), env.administrators()
+	return dcb.From(append(admins.facts(), a)...).Then(admins.next).Decide(func() ([]dcb.Event, error) {
+		if err := domain.CheckText("/reason", c.Reason); err != nil {
+			return nil, err
+		}
+		switch {
+		case !a.Value.Known:
+			return nil, domain.At("/id", domain.ErrAssignmentUnknown)
+		case a.Value.Ended:
+			return nil, nil
+		case admins.last(func(a domain.Assignment) bool { return a.ID == c.ID }):
+			return nil, domain.ErrLastAdmin
+		}
+		to := a.Value.To
+		return dcb.Emit(domain.RoleUnassigned{
+			Assignment: c.ID, Role: a.Value.Role, User: to.User, Department: to.Department, Group: to.Group, Reason: c.Reason,
+		})
+	})
+}
+
+// administrators are who can always help: the active users to whom the platform is assigned by name and without an
+// end. One who has it only as a member of a group does not count, since groups can be emptied.
+type administrators struct {
+	env   Env
+	given *dcb.Fact[domain.Assignments]
+	users map[domain.UserID]*dcb.Fact[domain.User]
+}
+
+func (env Env) administrators() *administrators {
+	return &administrators{env: env, given: domain.AssignmentsHere(domain.PlatformAdmin), users: map[domain.UserID]*dcb.Fact[domain.User]{}}
+}
+
+// facts are none in a tenant other than the platform: administrators elsewhere are that tenant's own matter.
+func (as *administrators) facts() []dcb.AnyFact {
+	if as.env.Tenant != domain.Root {
+		return nil
+	}
+	return []dcb.AnyFact{as.given}
+}
+
+func (as *administrators) next() []dcb.AnyFact {
+	var facts []dcb.AnyFact
+	for _, a := range as.given.Value {
+		if _, asked := as.users[a.To.User]; !asked && as.lasting(a) {
+			f := domain.UserStatusOf(a.To.User)
+			as.users[a.To.User] = f
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+func (as *administrators) lasting(a domain.Assignment) bool {
+	return !a.To.User.IsZero() && a.Scope == "" && a.Window.Until.IsZero() && a.Window.Contains(as.env.Now)
+}
+
+// last reports whether none would be left without those that go.
+func (as *administrators) last(goes func(domain.Assignment) bool) bool {
+	before, after := 0, 0
+	for _, a := range as.given.Value {
+		if !as.lasting(a) || as.users[a.To.User].Value.Status != domain.UserActive {
+			continue
+		}
+		before++
+		if !goes(a) {
+			after++
+		}
+	}
+	return before > 0 && after == 0
+}

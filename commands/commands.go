@@ -1,0 +1,117 @@
+// Package commands holds what callers may ask for, as pure decisions over history. It never writes a table.
+package commands
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// Command is something a caller asks for. Decide is pure: the same history gives the same events.
+type Command interface {
+	Decide(Env) dcb.Decision
+}
+
+// Env is what a decision may know besides history.
+type Env struct {
+	Tenant   domain.TenantID
+	Now      time.Time // when it takes effect: now, or the past time of an imported command
+	Rights   Rights
+	Resolver Resolver
+	Secret   func(purpose string, id uuid.UUID) string // an API token for id; the same for a repeated request
+	Hash     func(token string) (prefix string, hash []byte)
+}
+
+// Rights is what the acting user holds, under every ceiling of the request.
+type Rights interface {
+	Actor() domain.UserID
+	// Holds reports whether the actor has every privilege of the pattern on the scope.
+	Holds(domain.Pattern, domain.Scope) bool
+	// HoldsEverything reports whether nothing is kept from the actor in the tenant.
+	HoldsEverything() bool
+	// Covers reports whether the actor has every right that the other user has.
+	Covers(domain.UserID) bool
+	// WithinCeiling reports whether all of the patterns lie under the ceiling of the request's own token.
+	WithinCeiling([]domain.Pattern) bool
+}
+
+// Resolver asks DNS.
+type Resolver interface {
+	// TXT returns the TXT records of a name; none is no error.
+	TXT(ctx context.Context, name string) ([]string, error)
+}
+
+// Optional sides of a command.
+type (
+	// Creating is a command that makes a new thing; a zero id is filled in before it is decided.
+	Creating interface{ NewID() *uuid.UUID }
+	// Targeted is a command about one thing.
+	Targeted interface{ Target() dcb.Tagger }
+	// Paired is a command about one thing that is not named by its id alone.
+	Paired interface {
+		Pair(domain.TenantID) (kind string, things []dcb.Tagger)
+	}
+	// Scoped is a command that needs its privilege on a scope only.
+	Scoped interface{ Scope() domain.Scope }
+	// Revealing is a command whose answer tells something that is kept nowhere.
+	Revealing interface {
+		Reveal(Env) (name, value string)
+	}
+	// Abroad is a command that may be about another tenant than the one it is sent to.
+	Abroad interface {
+		Destination(sent domain.TenantID) domain.TenantID
+	}
+)
+
+// Spec is a command in the registry.
+type Spec struct {
+	Name      string // kebab-case
+	Privilege domain.Privilege
+	Doc       string
+	Platform  bool // the privilege is needed on the platform
+	Revives   bool // runs in a tenant that is suspended
+	Zero      Command
+}
+
+func of[C Command](privilege domain.Privilege, doc string) Spec {
+	var zero C
+	return Spec{Name: kebab(reflect.TypeFor[C]().Name()), Privilege: privilege, Doc: doc, Zero: zero}
+}
+
+func (s Spec) onPlatform() Spec { s.Platform = true; return s }
+func (s Spec) reviving() Spec   { s.Revives = true; return s }
+
+// New returns a pointer to an empty command, to be decoded into.
+func (s Spec) New() any { return reflect.New(reflect.TypeOf(s.Zero)).Interface() }
+
+// Named finds a command.
+func Named(name string) (*Spec, bool) {
+	s, ok := byName[name]
+	return s, ok
+}
+
+var byName = func() map[string]*Spec { //nolint:gochecknoglobals // an index of the registry, never changed
+	m := make(map[string]*Spec, len(Registry))
+	for i := range Registry {
+		m[Registry[i].Name] = &Registry[i]
+	}
+	return m
+}()
+
+func kebab(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

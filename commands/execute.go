@@ -1,0 +1,463 @@
+package commands
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// Engine decides commands against history and appends what they decide.
+type Engine struct {
+	Store    dcb.Store
+	Now      func() time.Time
+	Resolver Resolver
+	Mint     func(purpose, seed string, id uuid.UUID) string // an API token; the same for the same arguments
+	Hash     func(token string) (prefix string, hash []byte)
+	Observe  func(command, outcome string, took time.Duration, attempts int) // may be nil
+	// Follow returns when Rights have seen the position; so that who is not known to them has no rights from before it. May be nil.
+	Follow func(ctx context.Context, position int64) error
+}
+
+// Order is one command with all that it comes with.
+type Order struct {
+	Spec        *Spec
+	Command     Command
+	Tenant      domain.TenantID // where it is decided
+	Request     uuid.UUID
+	Fingerprint []byte // tells the same request from another one under the same id
+	Keyed       bool   // the caller chose the request id, and may repeat it
+	Seed        string // what secrets are made of; the same for a repeated request
+	IfMatch     int64  // refuse if the thing changed after this position; 0 for no matter
+	At          time.Time
+	Rights      Rights
+	By          dcb.Provenance
+	ungated     bool
+	fresh       bool
+}
+
+// Result is what a command came to.
+type Result struct {
+	Position int64 // of the last event, or the position that the decision saw
+	ID       uuid.UUID
+	Events   []Ref
+	Reveal   [2]string // name and value of what the answer shows once
+	Replayed bool
+}
+
+// Ref names an event.
+type Ref struct {
+	Position int64
+	ID       uuid.UUID
+	Type     string
+}
+
+// Outcome is a result or a refusal.
+type Outcome struct {
+	Result Result
+	Err    error
+}
+
+// ErrAborted says that an atomic batch was given up because of another of its commands.
+var ErrAborted = errors.New("another command of the batch was refused")
+
+const attempts = 8
+
+// NewOrder makes an order of a decoded command (a pointer, as of Spec.New), filling in the id of what it creates.
+func NewOrder(spec *Spec, decoded any, sent domain.TenantID) Order {
+	o := Order{Spec: spec, Tenant: sent, Request: uuid.Must(uuid.NewV7())}
+	if c, ok := decoded.(Creating); ok && *c.NewID() == uuid.Nil {
+		*c.NewID() = uuid.Must(uuid.NewV7())
+		o.fresh = true
+	}
+	o.Command = reflect.ValueOf(decoded).Elem().Interface().(Command)
+	if abroad, ok := o.Command.(Abroad); ok {
+		o.Tenant = abroad.Destination(sent)
+	}
+	return o
+}
+
+// Execute decides one command and appends its events, deciding again when history moved.
+// Errors: a domain.Refusal, dcb.ErrConflict, dcb.ErrKeyReused; anything else is a fault.
+func (e *Engine) Execute(ctx context.Context, o Order) (Result, error) {
+	outcomes, err := e.Batch(ctx, o.Tenant, []Order{o}, true)
+	if err != nil {
+		return Result{}, err
+	}
+	return outcomes[0].Result, outcomes[0].Err
+}
+
+// Batch decides commands of one tenant in order, a later one seeing what the earlier ones decided, and appends all
+// of their events in one go. With atomic set a refusal of one gives up all. The error is a fault, or dcb.ErrConflict.
+func (e *Engine) Batch(ctx context.Context, tenant domain.TenantID, orders []Order, atomic bool) ([]Outcome, error) {
+	began := time.Now()
+	var err error
+	var outcomes []Outcome
+	n := 1
+	for ; n <= attempts; n++ {
+		outcomes, err = e.attempt(ctx, tenant, orders, atomic)
+		if err = e.tooEarly(ctx, tenant, orders, atomic, &outcomes, err); err == nil || !again(err) {
+			break
+		}
+		if err := pause(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	if _, twin := errors.AsType[*dcb.DuplicateError](err); twin {
+		err = dcb.ErrConflict
+	}
+	if errors.Is(err, dcb.ErrKeyReused) && len(orders) == 1 {
+		outcomes, err = []Outcome{{Err: dcb.ErrKeyReused}}, nil
+	}
+	e.observe(orders, outcomes, err, time.Since(began), n)
+	return outcomes, err
+}
+
+// again reports whether deciding anew may help.
+func again(err error) bool {
+	_, duplicate := errors.AsType[*dcb.DuplicateError](err)
+	return duplicate || errors.Is(err, dcb.ErrConflict)
+}
+
+// pause waits a little longer each time, so that rivals do not march in step.
+func pause(ctx context.Context, attempt int) error {
+	t := time.NewTimer(rand.N(time.Millisecond << attempt)) //nolint:gosec // jitter needs no secrecy
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tooEarly finds out which of several commands gave a time that has passed, by running them one by one.
+func (e *Engine) tooEarly(ctx context.Context, t domain.TenantID, orders []Order, atomic bool, out *[]Outcome, err error) error {
+	if !errors.Is(err, dcb.ErrTooEarly) {
+		return err
+	}
+	*out = make([]Outcome, len(orders))
+	for i, o := range orders {
+		switch {
+		case atomic && o.At.IsZero():
+			(*out)[i].Err = ErrAborted
+		case len(orders) == 1 || atomic:
+			(*out)[i].Err = domain.At("/at", domain.ErrTooEarly)
+		default:
+			(*out)[i].Result, (*out)[i].Err = e.Execute(ctx, o)
+		}
+	}
+	return nil
+}
+
+// attempt decides all orders on one view of history and appends the outcome once.
+func (e *Engine) attempt(ctx context.Context, tenant domain.TenantID, orders []Order, atomic bool) ([]Outcome, error) {
+	outcomes := make([]Outcome, len(orders))
+	known, err := e.replays(ctx, orders, outcomes)
+	if err != nil {
+		return nil, err
+	}
+	view := newView(ctx, e.Store, tenant.UUID)
+	decisions := make([]dcb.Decision, len(orders))
+	var first dcb.Query
+	for i, o := range orders {
+		if !known[i] {
+			decisions[i] = e.decision(o)
+			first = append(first, decisions[i].FirstQuery(view.claim)...)
+			view.open = view.open || decisions[i].Opens()
+		}
+	}
+	if err := view.load(first); err != nil {
+		return nil, err
+	}
+	if e.Follow != nil {
+		if err := e.Follow(ctx, view.head); err != nil {
+			return nil, err
+		}
+	}
+	var parts []dcb.Part
+	var of []int
+	for i, o := range orders {
+		if known[i] {
+			continue
+		}
+		events, err := e.decide(ctx, view, o, decisions[i])
+		if _, refusal := domain.IsRefusal(err); err != nil && !refusal {
+			return nil, err
+		}
+		if err != nil {
+			outcomes[i].Err = err
+			if atomic {
+				return abort(outcomes, i), nil
+			}
+			continue
+		}
+		if len(events) == 0 {
+			outcomes[i].Result = Result{ID: o.settledID(), Position: view.head}
+			continue
+		}
+		parts, of = append(parts, dcb.Part{ID: o.Request, Fingerprint: o.Fingerprint, Events: events}), append(of, i)
+	}
+	if len(parts) == 0 {
+		return outcomes, nil
+	}
+	return outcomes, e.append(ctx, view, orders, parts, of, outcomes)
+}
+
+func (e *Engine) append(ctx context.Context, view *view, orders []Order, parts []dcb.Part, of []int, outcomes []Outcome) error {
+	var conditions []dcb.Condition
+	if len(view.asked) > 0 {
+		conditions = []dcb.Condition{{Query: view.asked, After: view.head}}
+	}
+	receipts, events, err := e.Store.Append(ctx, view.tenant, parts, conditions)
+	if err != nil {
+		return err
+	}
+	for n, p := range parts {
+		o := orders[of[n]]
+		outcomes[of[n]].Result = e.result(o, receipts[n], events[:len(p.Events)])
+		events = events[len(p.Events):]
+	}
+	return nil
+}
+
+func abort(outcomes []Outcome, refused int) []Outcome {
+	for i := range outcomes {
+		if i != refused {
+			outcomes[i] = Outcome{Err: ErrAborted}
+		}
+	}
+	return outcomes
+}
+
+// decision is the command's own, guarded by the state of the tenant and by If-Match.
+func (e *Engine) decision(o Order) dcb.Decision {
+	d := o.Command.Decide(e.env(o))
+	if kind, tags := o.target(); o.IfMatch > 0 && kind != "" {
+		latest := dcb.LatestOf(domain.Catalog.KindTypes(kind), tags, func(e dcb.Event) bool { return domain.Changes(e, tags[0]) })
+		d = d.Guarded(latest, func() error {
+			if latest.Value.Position > o.IfMatch {
+				return domain.ErrStale
+			}
+			return nil
+		})
+	}
+	if o.ungated {
+		return d
+	}
+	t := domain.TenantOf(o.Tenant)
+	return d.Guarded(t, func() error {
+		if o.Spec.Revives && (t.Value.Status == domain.TenantOnHold || t.Value.Status == domain.TenantEnded) {
+			return nil
+		}
+		return t.Value.Refusal()
+	})
+}
+
+func (e *Engine) env(o Order) Env {
+	now := o.At
+	if now.IsZero() {
+		now = e.Now()
+	}
+	now = now.UTC().Truncate(time.Microsecond) // as the log and the tables keep it
+	return Env{
+		Tenant: o.Tenant, Now: now, Rights: o.Rights, Resolver: e.Resolver, Hash: e.Hash,
+		Secret: func(purpose string, id uuid.UUID) string { return e.Mint(purpose, o.Seed, id) },
+	}
+}
+
+// decide runs one decision on the view and adds its events to it, for the decisions that follow.
+func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) ([]dcb.Pending, error) {
+	if !o.At.IsZero() && (o.At.Before(v.latest) || o.At.After(e.Now())) {
+		return nil, domain.At("/at", domain.ErrTooEarly)
+	}
+	events, asked, err := d.Run(ctx, o.Tenant.UUID, v.claim, v.ask)
+	v.rely(asked)
+	if err != nil {
+		return nil, err
+	}
+	pending := make([]dcb.Pending, len(events))
+	for i, event := range events {
+		by := o.By
+		by.Command, by.Target = o.Spec.Name, o.idOf(events)
+		pending[i] = dcb.Pending{Tenant: o.Tenant.UUID, Event: event, At: o.At, Provenance: by}
+		if far, ok := event.(dcb.Homed); ok {
+			pending[i].Tenant = far.Home()
+		}
+		v.foresee(pending[i])
+	}
+	if len(events) > 0 && !o.At.IsZero() && pending[0].Tenant == v.tenant {
+		v.latest = o.At
+	}
+	return pending, nil
+}
+
+// replays answers the orders whose request was appended before.
+func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome) ([]bool, error) {
+	known := make([]bool, len(orders))
+	var ids []uuid.UUID
+	for _, o := range orders {
+		if o.Keyed {
+			ids = append(ids, o.Request)
+		}
+	}
+	if len(ids) == 0 {
+		return known, nil
+	}
+	receipts, err := e.Store.Receipts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[uuid.UUID][]byte{}
+	for i, o := range orders {
+		r, found := receipts[o.Request]
+		first, twin := seen[o.Request]
+		switch {
+		case !o.Keyed:
+			continue
+		case found && !slices.Equal(r.Fingerprint, o.Fingerprint), twin && !slices.Equal(first, o.Fingerprint):
+			outcomes[i].Err = dcb.ErrKeyReused
+		case found:
+			if outcomes[i].Result, err = e.replayed(ctx, o, r); err != nil {
+				return nil, err
+			}
+		case twin:
+			outcomes[i].Err = dcb.ErrConflict
+		default:
+			seen[o.Request] = o.Fingerprint
+			continue
+		}
+		known[i] = true
+	}
+	return known, nil
+}
+
+func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, error) {
+	events, err := e.Store.Range(ctx, r.First, r.Last)
+	if err != nil {
+		return Result{}, err
+	}
+	result := e.result(o, r, events)
+	result.Replayed = true
+	return result, nil
+}
+
+func (e *Engine) result(o Order, r dcb.Receipt, events []dcb.Recorded) Result {
+	result := Result{Position: r.Last, Events: make([]Ref, len(events))}
+	for i, ev := range events {
+		result.Events[i] = Ref{ev.Position, ev.ID, ev.Event.EventType()}
+	}
+	result.ID = events[0].Provenance.Target
+	if _, ok := o.Command.(Revealing); ok {
+		again := reflect.New(reflect.TypeOf(o.Command))
+		again.Elem().Set(reflect.ValueOf(o.Command))
+		if c, creating := again.Interface().(Creating); creating {
+			*c.NewID() = result.ID
+		}
+		result.Reveal[0], result.Reveal[1] = again.Elem().Interface().(Revealing).Reveal(e.env(o))
+	}
+	return result
+}
+
+// settledID is the id of what the command is about where it changed nothing; nil where it made up the id itself.
+func (o Order) settledID() uuid.UUID {
+	if t, ok := o.Command.(Targeted); ok && !o.fresh {
+		return idIn(t.Target())
+	}
+	return uuid.Nil
+}
+
+// idOf is the id of the thing that the events create or change.
+func (o Order) idOf(events []dcb.Event) uuid.UUID {
+	if t, ok := o.Command.(Targeted); ok {
+		return idIn(t.Target())
+	}
+	last := events[len(events)-1]
+	kind := domain.Catalog.KindOf(last.EventType()) + ":"
+	for _, t := range dcb.TagsOf(last) {
+		if strings.HasPrefix(string(t), kind) {
+			return idIn(rawTag(t))
+		}
+	}
+	return uuid.Nil
+}
+
+type rawTag dcb.Tag
+
+func (t rawTag) Tag() dcb.Tag { return dcb.Tag(t) }
+
+func idIn(t dcb.Tagger) uuid.UUID {
+	if named, ok := t.(interface{ ID() uuid.UUID }); ok {
+		return named.ID()
+	}
+	_, text, _ := strings.Cut(string(t.Tag()), ":")
+	id, _ := uuid.Parse(text)
+	return id
+}
+
+// target is the kind and the tags of the thing that If-Match is about.
+func (o Order) target() (kind string, tags []dcb.Tag) {
+	switch c := o.Command.(type) {
+	case Paired:
+		kind, things := c.Pair(o.Tenant)
+		for _, t := range things {
+			tags = append(tags, t.Tag())
+		}
+		return kind, tags
+	case Targeted:
+		t := c.Target().Tag()
+		kind, _, _ = strings.Cut(string(t), ":")
+		return kind, []dcb.Tag{t}
+	}
+	return "", nil
+}
+
+// Matchable reports whether If-Match has a meaning for the command.
+func (o Order) Matchable() bool { kind, _ := o.target(); return kind != "" }
+
+// Object is what the command is about, as kind:id, for the record of a refusal.
+func (o Order) Object() string {
+	_, tags := o.target()
+	if len(tags) == 0 || o.fresh {
+		return ""
+	}
+	return string(tags[len(tags)-1])
+}
+
+// Fingerprint tells one request from another.
+func Fingerprint(parts ...[]byte) []byte {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:", len(p))
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
+
+func (e *Engine) observe(orders []Order, outcomes []Outcome, err error, took time.Duration, attempts int) {
+	if e.Observe == nil {
+		return
+	}
+	for i, o := range orders {
+		outcome := "accepted"
+		switch {
+		case err != nil:
+			outcome = "fault"
+		case outcomes[i].Err != nil:
+			outcome = "refused"
+		case outcomes[i].Result.Replayed:
+			outcome = "replayed"
+		}
+		e.Observe(o.Spec.Name, outcome, took, attempts)
+	}
+}

@@ -1,0 +1,143 @@
+package commands
+
+import (
+	"github.com/google/uuid"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// CreateGroup adds a group. Members of a group are members of the group above it too.
+type CreateGroup struct {
+	ID          domain.GroupID `json:"id,omitzero" description:"id of the new group; made if absent"`
+	Name        string         `json:"name" required:"true" description:"unique in the tenant"`
+	Description string         `json:"description,omitzero" description:"what the group is for"`
+	Parent      domain.GroupID `json:"parent_id,omitzero" description:"the group above; absent for the top"`
+}
+
+func (c *CreateGroup) NewID() *uuid.UUID { return &c.ID.UUID }
+func (c CreateGroup) Target() dcb.Tagger { return c.ID }
+
+func (c CreateGroup) Decide(env Env) dcb.Decision {
+	key := domain.GroupKey(env.Tenant, c.Name)
+	used, holder, up := domain.Used[domain.GroupCreated](c.ID), domain.GroupNameHolder(key), groupsAbove()
+	return dcb.From(append(up.start(some(c.Parent)...), used, holder)...).Then(up.next).Decide(func() ([]dcb.Event, error) {
+		if err := domain.FirstError(domain.CheckName("/name", c.Name), domain.CheckText("/description", c.Description)); err != nil {
+			return nil, err
+		}
+		switch {
+		case used.Value:
+			return nil, domain.At("/id", domain.ErrIDTaken)
+		case !c.Parent.IsZero() && !up.known[c.Parent].Value.Exists:
+			return nil, domain.At("/parent_id", domain.ErrGroupUnknown)
+		case holder.Value != uuid.Nil:
+			return nil, domain.At("/name", domain.ErrGroupName)
+		case up.levels() >= domain.MaxDepth:
+			return nil, domain.At("/parent_id", domain.ErrGroupDeep)
+		}
+		return dcb.Emit(domain.GroupCreated{Group: c.ID, Parent: c.Parent, Name: c.Name, Description: c.Description, Key: key})
+	})
+}
+
+// RenameGroup gives a group another name, description, or both.
+type RenameGroup struct {
+	ID          domain.GroupID `json:"id" required:"true" description:"the group"`
+	Name        string         `json:"name,omitzero" description:"unique in the tenant; absent to keep it"`
+	Description *string        `json:"description,omitzero" description:"absent to keep it"`
+}
+
+func (c RenameGroup) Target() dcb.Tagger  { return c.ID }
+func (c RenameGroup) Scope() domain.Scope { return groupScope(c.ID) }
+
+func (c RenameGroup) Decide(env Env) dcb.Decision {
+	key := domain.GroupKey(env.Tenant, c.Name)
+	g, holder := domain.GroupOf(c.ID), domain.GroupNameHolder(key)
+	return dcb.From(g, holder).Decide(func() ([]dcb.Event, error) {
+		if !g.Value.Exists {
+			return nil, domain.At("/id", domain.ErrGroupUnknown)
+		}
+		e := domain.GroupRenamed{Group: c.ID, Name: g.Value.Name, Description: g.Value.Description, Key: g.Value.Key}
+		if c.Description != nil {
+			e.Description = *c.Description
+		}
+		if c.Name != "" {
+			e.Name, e.Key = c.Name, key
+		}
+		if err := domain.FirstError(domain.CheckName("/name", e.Name), domain.CheckText("/description", e.Description)); err != nil {
+			return nil, err
+		}
+		switch {
+		case c.Name != "" && holder.Value != uuid.Nil && holder.Value != c.ID.UUID:
+			return nil, domain.At("/name", domain.ErrGroupName)
+		case e.Name == g.Value.Name && e.Description == g.Value.Description:
+			return nil, nil
+		case e.Key != g.Value.Key:
+			e.Released = g.Value.Key
+		}
+		return dcb.Emit(e)
+	})
+}
+
+// MoveGroup puts a group, with all below it, under another one or at the top.
+type MoveGroup struct {
+	ID     domain.GroupID `json:"id" required:"true" description:"the group"`
+	Parent domain.GroupID `json:"parent_id,omitzero" description:"the group above; absent for the top"`
+}
+
+func (c MoveGroup) Target() dcb.Tagger { return c.ID }
+
+func (c MoveGroup) Decide(env Env) dcb.Decision {
+	g, up, below, given := domain.GroupOf(c.ID), groupsAbove(), groupsBelow(), env.grants()
+	facts := append(up.start(some(c.Parent)...), given.group(c.Parent)...)
+	if !c.Parent.IsZero() {
+		facts = append(facts, below.start(c.ID)...)
+	}
+	return dcb.From(append(facts, g)...).Then(up.next).Then(below.next).Then(given.next).Decide(func() ([]dcb.Event, error) {
+		switch {
+		case !g.Value.Exists:
+			return nil, domain.At("/id", domain.ErrGroupUnknown)
+		case !c.Parent.IsZero() && !up.known[c.Parent].Value.Exists:
+			return nil, domain.At("/parent_id", domain.ErrGroupUnknown)
+		case g.Value.Parent == c.Parent.UUID:
+			return nil, nil
+		case up.has(c.ID):
+			return nil, domain.At("/parent_id", domain.ErrGroupCycle)
+		case up.levels()+below.levels() > domain.MaxDepth:
+			return nil, domain.At("/parent_id", domain.ErrGroupDeep)
+		}
+		if err := given.refusal(); err != nil {
+			return nil, err
+		}
+		return dcb.Emit(domain.GroupMoved{Group: c.ID, Parent: c.Parent, From: asGroup(g.Value.Parent)})
+	})
+}
+
+// DeleteGroup removes a group with its memberships and roles; groups below it must go first.
+type DeleteGroup struct {
+	ID domain.GroupID `json:"id" required:"true" description:"the group"`
+}
+
+func (c DeleteGroup) Target() dcb.Tagger { return c.ID }
+
+func (c DeleteGroup) Decide(Env) dcb.Decision {
+	g, below := domain.GroupOf(c.ID), domain.GroupChildren(c.ID)
+	members, roles := domain.MembersOf(c.ID), domain.AssignmentsTo(c.ID)
+	return dcb.From(g, below, members, roles).Decide(func() ([]dcb.Event, error) {
+		switch {
+		case !g.Value.Exists:
+			return nil, domain.At("/id", domain.ErrGroupUnknown)
+		case len(below.Value) > 0:
+			return nil, domain.ErrGroupHasGroups
+		}
+		var events []dcb.Event
+		for _, m := range inOrder(members.Value, func(m domain.Membership) uuid.UUID { return m.ID.UUID }) {
+			events = append(events, domain.MemberRemoved{Membership: m.ID, Group: c.ID, User: m.User, Role: m.Role})
+		}
+		for _, a := range inOrder(roles.Value, func(a domain.Assignment) uuid.UUID { return a.ID.UUID }) {
+			events = append(events, domain.RoleUnassigned{Assignment: a.ID, Role: a.Role, Group: c.ID, Reason: "the group was deleted"})
+		}
+		return append(events, domain.GroupDeleted{Group: c.ID, Parent: asGroup(g.Value.Parent), Released: g.Value.Key}), nil
+	})
+}
+
+func groupScope(id domain.GroupID) domain.Scope { return domain.Scope("group:" + id.String()) }

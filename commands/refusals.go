@@ -1,0 +1,136 @@
+package commands
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// Refusals puts refused commands on record, in the caller's own tenant. The first of a kind is written at once; its
+// repetitions are counted and written as one event when the minute is over, so that a flood cannot fill the log.
+//
+// mu owns pending. The goroutine of Run is the only one that appends.
+type Refusals struct {
+	Engine *Engine
+	Log    *slog.Logger
+
+	mu      sync.Mutex
+	pending map[refusal]*tally
+	wake    chan struct{}
+}
+
+type refusal struct {
+	tenant        domain.TenantID
+	user          domain.UserID
+	command, code string
+}
+
+type tally struct {
+	first, last time.Time
+	object      string
+	count       int  // not yet written
+	written     bool // once in this window already
+	closes      time.Time
+}
+
+const (
+	refusalWindow = time.Minute
+	refusalKinds  = 1000 // distinct refusals per window; those beyond are counted together
+)
+
+// NewRefusals makes a record; it writes while Run runs.
+func NewRefusals(e *Engine, log *slog.Logger) *Refusals {
+	return &Refusals{Engine: e, Log: log, pending: map[refusal]*tally{}, wake: make(chan struct{}, 1)}
+}
+
+// Note counts a refusal. It never waits.
+func (r *Refusals) Note(tenant domain.TenantID, user domain.UserID, command, code, object string) {
+	now := r.Engine.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := refusal{tenant, user, command, code}
+	if _, known := r.pending[key]; !known && len(r.pending) >= refusalKinds {
+		key, object = refusal{tenant: domain.Root, command: "*", code: "*"}, ""
+	}
+	t := r.pending[key]
+	if t == nil {
+		t = &tally{first: now, object: object, closes: now.Add(refusalWindow)}
+		r.pending[key] = t
+	}
+	if t.count == 0 {
+		t.first = now
+	}
+	t.last = now
+	t.count++
+	if t.object != object {
+		t.object = ""
+	}
+	if !t.written {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run writes until ctx ends, and then what is left.
+func (r *Refusals) Run(ctx context.Context) {
+	tick := time.NewTicker(refusalWindow / 12)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.wake:
+			r.flush(ctx, false)
+		case <-tick.C:
+			r.flush(ctx, false)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			r.flush(last, true)
+			return
+		}
+	}
+}
+
+// due takes what is to be written now: first refusals, and the counts of windows that closed.
+func (r *Refusals) due(all bool) map[domain.TenantID][]Order {
+	now := r.Engine.Now()
+	orders := map[domain.TenantID][]Order{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, t := range r.pending {
+		over := all || !now.Before(t.closes)
+		if t.count > 0 && (over || !t.written) {
+			event := domain.CommandRefused{
+				Command: key.command, Code: key.code, Object: t.object, Count: t.count, First: t.first, Last: t.last,
+			}
+			by := dcb.Provenance{Actor: key.user.UUID, Effective: key.user.UUID, ActorTenant: key.tenant.UUID}
+			orders[key.tenant] = append(orders[key.tenant], SystemOrder("record-refusal", recordRefusal{event}, key.tenant, by))
+			t.count, t.written = 0, true
+		}
+		if over {
+			delete(r.pending, key)
+		}
+	}
+	return orders
+}
+
+func (r *Refusals) flush(ctx context.Context, all bool) {
+	for tenant, orders := range r.due(all) {
+		if _, err := r.Engine.Batch(ctx, tenant, orders, false); err != nil {
+			r.Log.ErrorContext(ctx, "refused commands were not recorded", "tenant", uuid.UUID(tenant.UUID), "count", len(orders), "error", err)
+		}
+	}
+}
+
+type recordRefusal struct{ event domain.CommandRefused }
+
+func (c recordRefusal) Decide(Env) dcb.Decision {
+	return dcb.From().Decide(func() ([]dcb.Event, error) { return dcb.Emit(c.event) })
+}

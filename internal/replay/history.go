@@ -1,0 +1,178 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"chancery/internal/eventlog"
+)
+
+// stretch is one tenant's events from its first to the one numbered end.
+type stretch struct {
+	tenant   uuid.UUID
+	end      int64 // tenant_seq of the last event; 0: none
+	position int64 // of that event
+}
+
+// stretches decides which events a question about the past concerns. It relies on positions and
+// occurred_at never going back within a tenant.
+func (p *Past) stretches(ctx context.Context, q Question) ([]stretch, error) {
+	own := stretch{tenant: q.Tenant}
+	others := make([]stretch, 0, len(q.Shared))
+	var err error
+	if q.At.IsZero() {
+		until := func(e instant) bool { return e.position <= q.Position }
+		if own, err = p.end(ctx, q.Tenant, until); err != nil {
+			return nil, err
+		}
+		for _, t := range q.Shared {
+			s, err := p.end(ctx, t, until)
+			if err != nil {
+				return nil, err
+			}
+			others = append(others, s)
+		}
+		return append(others, own), nil
+	}
+	if own, err = p.end(ctx, q.Tenant, func(e instant) bool { return !e.occurred.After(q.At) }); err != nil {
+		return nil, err
+	}
+	next, err := p.event(ctx, q.Tenant, own.end+1)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range q.Shared {
+		// What stood in the log before the tenant's last event counts, also where an imported history is
+		// older than the platform that it was imported into.
+		s, err := p.end(ctx, t, func(e instant) bool {
+			return e.position <= own.position || !e.occurred.After(q.At) && (next.position == 0 || e.position < next.position)
+		})
+		if err != nil {
+			return nil, err
+		}
+		others = append(others, s)
+	}
+	return append(others, own), nil
+}
+
+// instant is when and where an event stands.
+type instant struct {
+	position int64
+	occurred time.Time
+}
+
+const (
+	selectLast    = `SELECT coalesce(max(tenant_seq), 0) FROM core.events WHERE tenant_id = $1`
+	selectInstant = `SELECT position, occurred_at FROM core.events WHERE tenant_id = $1 AND tenant_seq = $2`
+	selectStretch = `SELECT position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, request_id, occurred_at, created_at
+FROM core.events WHERE tenant_id = $1 AND tenant_seq > $2 AND tenant_seq <= $3 ORDER BY tenant_seq LIMIT $4`
+)
+
+// end finds a tenant's last event that satisfies in, which MUST hold for a beginning of its events and no
+// more. It looks at few of them, through the index on (tenant_id, tenant_seq).
+func (p *Past) end(ctx context.Context, tenant uuid.UUID, in func(instant) bool) (stretch, error) {
+	var n int64
+	if err := p.cfg.Project.QueryRow(ctx, selectLast, tenant).Scan(&n); err != nil {
+		return stretch{}, fmt.Errorf("read the tenant's last event: %w", err)
+	}
+	var failed error
+	end := int64(sort.Search(int(n), func(i int) bool {
+		e, err := p.event(ctx, tenant, int64(i)+1)
+		if err != nil {
+			failed = err
+		}
+		return failed != nil || !in(e)
+	}))
+	if failed != nil || end == 0 {
+		return stretch{tenant: tenant}, failed
+	}
+	last, err := p.event(ctx, tenant, end)
+	return stretch{tenant: tenant, end: end, position: last.position}, err
+}
+
+// event returns zero for a number beyond the last one.
+func (p *Past) event(ctx context.Context, tenant uuid.UUID, seq int64) (e instant, err error) {
+	err = p.cfg.Project.QueryRow(ctx, selectInstant, tenant, seq).Scan(&e.position, &e.occurred)
+	if err == pgx.ErrNoRows {
+		return instant{}, nil
+	}
+	if err != nil {
+		return e, fmt.Errorf("read event %d of the tenant: %w", seq, err)
+	}
+	return e, nil
+}
+
+// merged is a Source over stretches of several tenants, in the order of the log. It is read once, onward.
+type merged struct {
+	pool  *pgxpool.Pool
+	parts []*part
+}
+
+type part struct {
+	stretch
+	seq    int64 // read up to here
+	buffer []eventlog.Raw
+}
+
+func newMerged(pool *pgxpool.Pool, stretches []stretch) *merged {
+	m := &merged{pool: pool}
+	for _, s := range stretches {
+		m.parts = append(m.parts, &part{stretch: s})
+	}
+	return m
+}
+
+// Page ignores after: it goes on where the last one ended.
+func (m *merged) Page(ctx context.Context, _ int64, limit int) ([]eventlog.Raw, error) {
+	var out []eventlog.Raw
+	for len(out) < limit {
+		var first *part
+		for _, p := range m.parts {
+			if err := p.fill(ctx, m.pool, limit); err != nil {
+				return nil, err
+			}
+			if len(p.buffer) > 0 && (first == nil || p.buffer[0].Position < first.buffer[0].Position) {
+				first = p
+			}
+		}
+		if first == nil {
+			break
+		}
+		out = append(out, first.buffer[0])
+		first.buffer = first.buffer[1:]
+	}
+	return out, nil
+}
+
+func (p *part) fill(ctx context.Context, pool *pgxpool.Pool, limit int) error {
+	if len(p.buffer) > 0 || p.seq >= p.end {
+		return nil
+	}
+	rows, err := pool.Query(ctx, selectStretch, p.tenant, p.seq, p.end, limit)
+	if err != nil {
+		return err
+	}
+	p.buffer, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e eventlog.Raw, err error) {
+		err = row.Scan(&e.Position, &e.ID, &e.Tenant, &e.TenantSeq, &e.SourceApp, &e.Type, &e.Payload, &e.Metadata,
+			&e.Tags, &e.RequestID, &e.OccurredAt, &e.CreatedAt)
+		return e, err
+	})
+	if err != nil {
+		return err
+	}
+	for i := range p.buffer {
+		if p.seq++; p.buffer[i].TenantSeq != p.seq {
+			return fmt.Errorf("hole in the log: event %d of tenant %s is missing: %w", p.seq, p.tenant, eventlog.ErrHole)
+		}
+	}
+	if len(p.buffer) == 0 {
+		return fmt.Errorf("hole in the log: tenant %s ends before event %d: %w", p.tenant, p.end, eventlog.ErrHole)
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+-- +goose Up
+CREATE TABLE departments (
+    tenant_id  uuid        NOT NULL,
+    id         uuid        NOT NULL,
+    parent_id  uuid,
+    name       text        NOT NULL,
+    status     text        NOT NULL CONSTRAINT departments_status_known CHECK (status IN ('active', 'deleted')),
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    version    bigint      NOT NULL,
+    CONSTRAINT departments_pkey PRIMARY KEY (tenant_id, id)
+);
+CALL core.tenant_scoped('departments');

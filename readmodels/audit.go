@@ -1,0 +1,34 @@
+package readmodels
+
+import (
+	"context"
+
+	"chancery/readmodels/internal/decimal"
+	"chancery/readmodels/internal/rows"
+)
+
+// AuditEntry is who did what to what, and for whom. Its id is that of the event.
+type AuditEntry rows.AuditLog
+
+func (i *AuditEntry) key() (string, decimal.Int64) { return i.Position.String(), i.Position }
+
+var audit = collection( //nolint:gochecknoglobals // a constant
+	Collection{
+		Name: "audit", Projector: auditing, place: byNumber,
+		Filters: []Filter{id("actor_user_id"), id("effective_user_id"), text("action"), text("object_ref"), order},
+	},
+	func(ctx context.Context, db *rows.Queries, q query) ([]AuditEntry, error) {
+		asked := rows.AuditParams{
+			TenantID: q.tenant, After: q.afterNumber(), RowLimit: q.limit, ID: q.onlyID(),
+			ActorUserID: q.id("actor_user_id"), EffectiveUserID: q.id("effective_user_id"),
+			Action: q.text("action"), ObjectRef: q.text("object_ref"),
+		}
+		list := db.Audit
+		if q.newestFirst {
+			list = func(ctx context.Context, p rows.AuditParams) ([]rows.AuditLog, error) {
+				return db.AuditNewestFirst(ctx, rows.AuditNewestFirstParams(p))
+			}
+		}
+		found, err := list(ctx, asked)
+		return each(found, func(r rows.AuditLog) AuditEntry { return AuditEntry(r) }), err
+	})

@@ -1,0 +1,285 @@
+package readmodels_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"chancery/domain"
+	"chancery/readmodels"
+)
+
+// fill puts two or more things into every collection of a tenant, such that each filter tells some from others.
+func (w *world) fill(tenant uuid.UUID) {
+	w.t.Helper()
+	one, two, three := uuid.New(), uuid.New(), uuid.New()
+	status := "suspended"
+	if tenant == domain.Root.UUID {
+		status = "active"
+	}
+	w.put("tenants", tenant, row{"id": tenant, "name": "Tenant " + tenant.String(), "slug": "s" + tenant.String(), "status": status})
+	w.put("tenant_domains", tenant, row{"id": one, "name": tenant.String() + ".test", "challenge": "c", "status": "verified", "is_primary": true, "verified_at": w.at})
+	w.put("tenant_domains", tenant, row{"id": two, "name": "two.test", "challenge": "d", "status": "pending", "is_primary": false})
+	for _, table := range []string{"departments", "groups"} {
+		more := func(r row) row {
+			if table == "groups" {
+				r["description"] = ""
+			}
+			return r
+		}
+		w.put(table, tenant, more(row{"id": one, "name": "Sales", "status": "active"}))
+		w.put(table, tenant, more(row{"id": two, "name": "Field", "status": "active", "parent_id": one}))
+		w.put(table, tenant, more(row{"id": three, "name": "Old", "status": "deleted", "parent_id": two}))
+	}
+	w.put("group_memberships", tenant, row{"id": uuid.New(), "group_id": one, "user_id": one, "role": "owner"})
+	w.put("group_memberships", tenant, row{"id": uuid.New(), "group_id": two, "user_id": two, "role": "member"})
+	policy := domain.TokenDays.ID(domain.TenantID{UUID: tenant})
+	w.put("tenant_policies", tenant, row{"id": policy.UUID, "key": domain.TokenDays.Key, "value": "30", "revision": 3, "status": "set"})
+	for i, u := range []uuid.UUID{one, two} {
+		email := fmt.Sprintf("u%d@acme.test", i)
+		w.put("users", tenant, row{
+			"id": u, "email": w.seal(tenant, u, "email", email), "email_key": w.claim(tenant, domain.Email(email).Claim().Tag()),
+			"display_name": w.seal(tenant, u, "display_name", "User"), "department_id": u, "status": []string{"active", "invited"}[i],
+		})
+		w.put("user_identities", tenant, row{
+			"id": uuid.New(), "user_id": u, "issuer": fmt.Sprintf("https://i%d.test", i), "subject": w.seal(tenant, u, "subject", email),
+			"subject_key": "identity:" + u.String(), "status": []string{"linked", "unlinked"}[i],
+		})
+		w.put("api_tokens", tenant, row{
+			"id": uuid.New(), "user_id": u, "name": fmt.Sprint("token ", i), "prefix": fmt.Sprint("chy_", i), "token_hash": []byte("secret"),
+			"scopes": []string{"*"}, "status": []string{"active", "revoked"}[i], "expires_at": w.at,
+		})
+	}
+	for i, r := range []uuid.UUID{one, two} {
+		privilege := fmt.Sprintf("p%d.%s", i, tenant)
+		w.put("privileges", tenant, row{"name": privilege, "description": ""})
+		w.put("roles", tenant, row{"id": r, "name": privilege, "description": "", "builtin": i == 0, "status": []string{"active", "deleted"}[i]})
+		w.put("role_privileges", tenant, row{"role_id": r, "privilege": privilege})
+		w.put("role_parents", tenant, row{"role_id": r, "parent_id": []uuid.UUID{two, three}[i]})
+	}
+	for i, column := range []string{"user_id", "department_id", "group_id"} {
+		w.put("assignments", tenant, row{
+			"id": uuid.New(), "role_id": []uuid.UUID{one, two, three}[i], column: one, "scope": []string{"", "repo:a", "repo:b"}[i],
+			"reason": "", "status": []string{"active", "ended", "ended"}[i],
+		})
+		w.put("policy_overrides", tenant, row{
+			"id": uuid.New(), "effect": []string{"allow", "deny", "deny"}[i], "privilege": fmt.Sprintf("p%d.x", i), column: one,
+			"scope": []string{"", "repo:a", "repo:b"}[i], "expires_at": w.at, "reason": "", "status": []string{"active", "active", "revoked"}[i],
+		})
+	}
+	for i, typ := range []string{"group.created", "group.deleted"} {
+		id := w.happen(tenant, typ, "{}", "group:"+one.String())
+		w.put("audit_log", tenant, row{
+			"position": w.head, "id": id, "actor_user_id": []uuid.UUID{one, two}[i], "effective_user_id": []uuid.UUID{two, one}[i],
+			"action": typ, "object_ref": fmt.Sprintf("group:%d", i), "metadata": "{}", "is_delegated": false, "is_impersonated": false,
+			"occurred_at": w.at,
+		})
+	}
+	w.exec("chancery_owner", "ALTER TABLE events DISABLE TRIGGER USER")
+	w.exec("chancery_owner", "UPDATE events SET source_app_id = 'app' WHERE tenant_id = $1 AND type = 'group.deleted'", tenant)
+	w.exec("chancery_owner", "ALTER TABLE events ENABLE TRIGGER USER")
+}
+
+func TestEveryFilterPicksTheRowsThatHaveTheValue(t *testing.T) {
+	w := newWorld(t)
+	mine := domain.Root.UUID // the platform sees all tenants
+	w.fill(mine)
+	w.fill(uuid.New())
+	holds := map[string]string{"privilege": "privileges", "parent_id": "parents"}
+	for _, c := range readmodels.Collections {
+		all := objects(t, list(t, w.now(mine), c.Name, readmodels.Params{}).Items)
+		if len(all) < 2 {
+			t.Errorf("%s: fewer than two things", c.Name)
+			continue
+		}
+		for _, f := range c.Filters {
+			if f.Name == "order" {
+				continue
+			}
+			values := func(o map[string]any) []string {
+				v, has := o[f.Name]
+				if in, ok := holds[f.Name]; !has && ok {
+					v, has = o[in], true
+				}
+				if !has {
+					t.Fatalf("%s: filter %s is of no column", c.Name, f.Name)
+				}
+				if several, ok := v.([]any); ok {
+					var out []string
+					for _, s := range several {
+						out = append(out, s.(string))
+					}
+					return out
+				}
+				if v == nil {
+					return nil
+				}
+				return []string{fmt.Sprint(v)}
+			}
+			var asked string
+			for _, o := range all {
+				if v := values(o); len(v) > 0 {
+					asked = v[0]
+					break
+				}
+			}
+			var want []string
+			for _, o := range all {
+				if slices.Contains(values(o), asked) {
+					want = append(want, identity(c, o))
+				}
+			}
+			if len(want) == len(all) && f.Name != "tenant_id" { // the platform shares its own, and sees no others
+				t.Errorf("%s: %s=%s tells nothing apart", c.Name, f.Name, asked)
+			}
+			var got []string
+			for _, o := range objects(t, list(t, w.now(mine), c.Name, readmodels.Params{Filter: map[string]string{f.Name: asked}}).Items) {
+				got = append(got, identity(c, o))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s?%s=%s: %v, want %v", c.Name, f.Name, asked, got, want)
+			}
+		}
+	}
+}
+
+func TestAnotherTenantsThingsDoNotExist(t *testing.T) {
+	w := newWorld(t)
+	mine, theirs := uuid.New(), uuid.New()
+	w.fill(mine)
+	w.fill(theirs)
+	for _, c := range readmodels.Collections {
+		for _, o := range objects(t, list(t, w.now(theirs), c.Name, readmodels.Params{}).Items) {
+			id := identity(c, o)
+			if _, err := w.now(theirs).One(t.Context(), c, id); err != nil {
+				t.Errorf("%s/%s at home: %v", c.Name, id, err)
+			}
+			if _, err := w.now(mine).One(t.Context(), c, id); c.Name != "events" && o["tenant_id"] != nil && !errors.Is(err, readmodels.ErrNotFound) {
+				t.Errorf("%s/%s elsewhere: %v", c.Name, id, err)
+			}
+			if _, err := w.now(mine).History(t.Context(), c, id, readmodels.Params{}); !errors.Is(err, readmodels.ErrNotFound) {
+				t.Errorf("%s/%s/history elsewhere: %v", c.Name, id, err)
+			}
+		}
+		for _, o := range objects(t, list(t, w.now(mine), c.Name, readmodels.Params{}).Items) {
+			if home, ok := o["tenant_id"]; ok && home != mine.String() {
+				t.Errorf("%s lists %v", c.Name, o)
+			}
+		}
+	}
+	if got := list(t, w.now(uuid.New()), "tenants", readmodels.Params{}).Items; len(got) != 0 {
+		t.Errorf("a stranger sees tenants: %v", got)
+	}
+}
+
+func TestAThingIsFoundByItsIDWithItsVersion(t *testing.T) {
+	w := newWorld(t)
+	mine := uuid.New()
+	w.fill(mine)
+	for _, c := range readmodels.Collections {
+		for _, want := range objects(t, list(t, w.now(mine), c.Name, readmodels.Params{}).Items) {
+			got, err := w.now(mine).One(t.Context(), c, identity(c, want))
+			if err != nil {
+				t.Fatalf("%s: %v", c.Name, err)
+			}
+			if o := object(t, got.Value); identity(c, o) != identity(c, want) {
+				t.Errorf("%s: %v, want %v", c.Name, o, want)
+			}
+			for _, other := range []string{strings.ToUpper(identity(c, want)), "{" + identity(c, want) + "}"} {
+				if _, err := w.now(mine).One(t.Context(), c, other); !errors.Is(err, readmodels.ErrNotFound) {
+					t.Errorf("%s: %s is another spelling of an id: %v", c.Name, other, err)
+				}
+			}
+			if v, ok := want["version"]; ok && v != got.Version.String() {
+				t.Errorf("%s: version %s, want %s", c.Name, got.Version, v)
+			}
+		}
+		for _, id := range []string{"", "x", "\xff", "a\x00b", uuid.NewString()} {
+			if _, err := w.now(mine).One(t.Context(), c, id); !errors.Is(err, readmodels.ErrNotFound) {
+				t.Errorf("%s/%q: %v", c.Name, id, err)
+			}
+		}
+	}
+}
+
+func TestNamesOfCollectionsAndPrivilegesAreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range readmodels.Collections {
+		if seen[c.Name] {
+			t.Errorf("%s twice", c.Name)
+		}
+		seen[c.Name] = true
+		if err := c.Privilege().Check("/privilege"); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+		if c.Kind != "" && domain.Catalog.KindTypes(c.Kind) == nil {
+			t.Errorf("%s: nothing happens to a %s", c.Name, c.Kind)
+		}
+	}
+}
+
+func TestPlatformRolesAndPrivilegesServeEveryTenant(t *testing.T) {
+	w := newWorld(t)
+	mine := uuid.New()
+	w.fill(domain.Root.UUID)
+	w.fill(mine)
+	for _, name := range []string{"roles", "privileges"} {
+		homes := column(t, list(t, w.now(mine), name, readmodels.Params{}).Items, "tenant_id")
+		slices.Sort(homes)
+		want := []string{domain.Root.String(), domain.Root.String(), mine.String(), mine.String()}
+		slices.Sort(want)
+		if !slices.Equal(homes, want) {
+			t.Errorf("%s of %v", name, homes)
+		}
+	}
+	if got := list(t, w.now(mine), "tenants", readmodels.Params{}).Items; len(got) != 1 {
+		t.Errorf("a tenant sees %d tenants", len(got))
+	}
+	if got := list(t, w.now(domain.Root.UUID), "tenants", readmodels.Params{}).Items; len(got) != 2 {
+		t.Errorf("the platform sees %d tenants", len(got))
+	}
+	role := objects(t, list(t, w.now(mine), "roles", readmodels.Params{Filter: map[string]string{"builtin": "true", "tenant_id": mine.String()}}).Items)[0]
+	if fmt.Sprint(role["privileges"]) != "[p0."+mine.String()+"]" || len(role["parents"].([]any)) != 1 {
+		t.Errorf("a role holds %v", role)
+	}
+}
+
+func TestEverySettingIsListedWithItsValue(t *testing.T) {
+	w := newWorld(t)
+	mine := uuid.New()
+	w.fill(mine)
+	c := of(t, "policies")
+	all := list(t, w.now(mine), "policies", readmodels.Params{}).Items
+	if len(all) != len(domain.Settings)-1 {
+		t.Errorf("%d settings", len(all))
+	}
+	for _, item := range all {
+		p := item.(*readmodels.Policy)
+		s, _ := domain.SettingOf(p.Key)
+		value, status := s.Default, "default"
+		if p.Key == domain.TokenDays.Key {
+			value, status = "30", "set"
+		}
+		if p.Value != value || p.Status != status || p.ID != s.ID(domain.TenantID{UUID: mine}).UUID || s.Platform {
+			t.Errorf("%+v", p)
+		}
+	}
+	var paged []any
+	for p := (readmodels.Params{Limit: 2}); ; {
+		page := list(t, w.now(mine), "policies", p)
+		paged = append(paged, page.Items...)
+		if p.Cursor = page.Next; p.Cursor == "" {
+			break
+		}
+	}
+	if !slices.Equal(column(t, paged, "id"), column(t, all, "id")) {
+		t.Error("pages differ from the whole")
+	}
+	if root, err := w.now(domain.Root.UUID).One(t.Context(), c, domain.OverrideAllow.ID(domain.Root).String()); err != nil || root.Version != 0 {
+		t.Errorf("the platform's own setting: %v %v", root, err)
+	}
+}

@@ -1,0 +1,106 @@
+package readmodels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/google/uuid"
+
+	"chancery/internal/vault"
+)
+
+// What stands in the place of a personal value that cannot be shown.
+const (
+	erased = vault.Erased
+	sealed = "[sealed]"
+)
+
+// personal is an item with sealed columns.
+type personal interface {
+	// personal tells whose they are. The names are those of the event's fields, under which they were sealed.
+	personal() (subject uuid.UUID, columns []column)
+}
+
+type column struct {
+	name string
+	text *string // nil where there is none
+}
+
+// documented is an item with sealed texts somewhere in a document.
+type documented interface{ document() *[]byte }
+
+// open replaces sealed texts by what they say, with one read of the data keys for all.
+func (v View) open(ctx context.Context, items []item) error {
+	var subjects []uuid.UUID
+	for _, i := range items {
+		if p, ok := i.(personal); ok {
+			subject, _ := p.personal()
+			subjects = append(subjects, subject)
+		}
+	}
+	if len(subjects) > 0 {
+		if err := v.reader.config.Opener.Preload(ctx, v.tenant.UUID, subjects); err != nil {
+			return fmt.Errorf("read data keys: %w", err)
+		}
+	}
+	for _, i := range items {
+		if err := v.openOne(ctx, i); err != nil {
+			return fmt.Errorf("open personal data: %w", err)
+		}
+	}
+	return nil
+}
+
+func (v View) openOne(ctx context.Context, i item) (err error) {
+	if d, ok := i.(documented); ok {
+		if doc := d.document(); doc != nil {
+			if *doc, err = v.reader.config.Opener.OpenJSON(ctx, v.tenant.UUID, *doc); err != nil {
+				return err
+			}
+			*doc = mask(*doc)
+		}
+	}
+	p, ok := i.(personal)
+	if !ok {
+		return nil
+	}
+	subject, columns := p.personal()
+	for _, c := range columns {
+		if c.text == nil || *c.text == "" {
+			continue
+		}
+		if *c.text, err = v.openText(ctx, subject, c.name, *c.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openText shows a text that is damaged, or another's, as sealed: one bad row must not take the page down.
+func (v View) openText(ctx context.Context, subject uuid.UUID, field, text string) (string, error) {
+	if whose, ok := vault.Subject(text); !ok || whose != subject {
+		return sealed, nil
+	}
+	plain, err := v.reader.config.Opener.Open(ctx, v.tenant.UUID, field, text)
+	switch {
+	case errors.Is(err, vault.ErrErased):
+		return erased, nil
+	case errors.Is(err, vault.ErrUnreadable):
+		return sealed, nil
+	}
+	return plain, err
+}
+
+// The log writes sealed texts and hashes without escapes; a quotation mark inside another text is escaped.
+var (
+	sealedText = regexp.MustCompile(`"sealed:1:[^"\\]*"`)
+	secretHash = regexp.MustCompile(`"hash":\s*"[^"\\]*"`)
+)
+
+// mask hides the sealed texts of a document.
+func mask(doc []byte) []byte { return sealedText.ReplaceAllLiteral(doc, []byte(`"`+sealed+`"`)) }
+
+// maskHash hides the hash of a token as well.
+func maskHash(doc []byte) []byte { return secretHash.ReplaceAllLiteral(doc, []byte(`"hash":"[hash]"`)) }

@@ -1,0 +1,94 @@
+// Package readmodels answers questions from the relational tables and from the log. It never writes.
+package readmodels
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+	"chancery/readmodels/internal/decimal"
+	"chancery/readmodels/internal/rows"
+)
+
+// Source runs fn in one read-only snapshot that holds the rows of one tenant, as the tables of a schema have them.
+// *ledger.Ledger is one.
+type Source interface {
+	QueryIn(ctx context.Context, schema string, tenant uuid.UUID, fn func(pgx.Tx) error) error
+}
+
+// Opener reads personal data. *vault.Vault is one.
+type Opener interface {
+	Preload(ctx context.Context, tenant uuid.UUID, subjects []uuid.UUID) error
+	Open(ctx context.Context, tenant uuid.UUID, field, sealed string) (string, error)
+	OpenJSON(ctx context.Context, tenant uuid.UUID, raw []byte) ([]byte, error)
+}
+
+// Config of a Reader; everything is required.
+type Config struct {
+	Source Source
+	Opener Opener
+	Claim  func(tenant uuid.UUID, t dcb.Tag) dcb.Tag // the stored form of a personal tag; dcb.Store has it
+}
+
+// Reader answers queries. Safe for concurrent use.
+type Reader struct{ config Config }
+
+// New makes a reader.
+func New(c Config) *Reader { return &Reader{c} }
+
+// Position is a place in the log. Its JSON is a string.
+type Position = decimal.Int64
+
+// live is the schema that the projectors keep.
+const live = "core"
+
+// View is what one tenant sees of the tables, now or as of an earlier position.
+type View struct {
+	reader *Reader
+	tenant domain.TenantID
+	schema string
+	upTo   Position
+}
+
+// Now is the present.
+func (r *Reader) Now(tenant domain.TenantID) View {
+	return View{r, tenant, live, math.MaxInt64}
+}
+
+// AsOf is the past: schema holds the tables as they were at the position, put there by replay.
+func (r *Reader) AsOf(tenant domain.TenantID, schema string, position int64) View {
+	return View{r, tenant, schema, Position(position)}
+}
+
+// read runs fn on one snapshot, and returns the position that it showed: of the projector, or of the log if it is "".
+// What needs other connections (the data keys do) MUST wait until read has returned.
+func (v View) read(ctx context.Context, projector string, fn func(*rows.Queries) error) (seen Position, err error) {
+	err = v.reader.config.Source.QueryIn(ctx, v.schema, v.tenant.UUID, func(tx pgx.Tx) error {
+		timesInUTC(tx.Conn())
+		db := rows.New(planned{tx})
+		if seen, err = v.seen(ctx, db, projector); err != nil {
+			return fmt.Errorf("position: %w", err)
+		}
+		return fn(db)
+	})
+	return seen, err
+}
+
+func (v View) seen(ctx context.Context, db *rows.Queries, projector string) (Position, error) {
+	var at int64
+	var err error
+	switch {
+	case v.schema != live:
+		return v.upTo, nil
+	case projector == "":
+		at, err = db.SeenInLog(ctx, v.tenant.UUID)
+	default:
+		at, err = db.Seen(ctx, projector)
+	}
+	return Position(at), err
+}

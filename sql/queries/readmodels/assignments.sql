@@ -1,0 +1,14 @@
+-- name: Assignments :many
+SELECT tenant_id, id, role_id, user_id, department_id, group_id, scope, valid_from, valid_until, reason, status,
+    created_at, ended_at, version
+FROM assignments
+WHERE tenant_id = @tenant_id AND id > @after
+  AND (sqlc.narg('id')::uuid IS NULL OR id = sqlc.narg('id'))
+  AND (sqlc.narg('role_id')::uuid IS NULL OR role_id = sqlc.narg('role_id'))
+  AND (sqlc.narg('user_id')::uuid IS NULL OR user_id = sqlc.narg('user_id'))
+  AND (sqlc.narg('department_id')::uuid IS NULL OR department_id = sqlc.narg('department_id'))
+  AND (sqlc.narg('group_id')::uuid IS NULL OR group_id = sqlc.narg('group_id'))
+  AND (sqlc.narg('scope')::text IS NULL OR scope = sqlc.narg('scope'))
+  AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'))
+ORDER BY id
+LIMIT @row_limit;

@@ -1,0 +1,9 @@
+-- name: Privileges :many
+-- The tenant's and the platform's; a privilege's name is its id.
+SELECT tenant_id, name, description, created_at, updated_at, version
+FROM privileges
+WHERE tenant_id = ANY (ARRAY[@tenant_id, '00000000-0000-0000-0000-000000000001'::uuid]) AND name > @after
+  AND (sqlc.narg('name')::text IS NULL OR name = sqlc.narg('name'))
+  AND (sqlc.narg('owner_id')::uuid IS NULL OR tenant_id = sqlc.narg('owner_id'))
+ORDER BY name
+LIMIT @row_limit;

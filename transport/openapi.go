@@ -1,0 +1,318 @@
+package transport
+
+import (
+	stdjson "encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+	"github.com/swaggest/jsonschema-go"
+	"github.com/swaggest/openapi-go"
+	"github.com/swaggest/openapi-go/openapi31"
+	"github.com/swaggest/swgui/v5emb"
+
+	"chancery/commands"
+	"chancery/readmodels"
+)
+
+// document is the description of the API.
+type document struct {
+	spec *openapi31.Spec
+	json []byte
+}
+
+// OpenAPI is the description of the API as YAML, for the documentation.
+func OpenAPI(version string) ([]byte, error) {
+	d, err := describe(version)
+	if err != nil {
+		return nil, err
+	}
+	return d.spec.MarshalYAML()
+}
+
+func (s *Server) openapi(c *call) error {
+	return c.Blob(http.StatusOK, "application/json", s.spec.json)
+}
+
+func (s *Server) docs() func(*call) error {
+	page := v5emb.New("Chancery", "/openapi.json", "/docs")
+	return func(c *call) error {
+		page.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+}
+
+func describe(version string) (*document, error) {
+	d := &describer{r: openapi31.NewReflector()}
+	d.r.Spec.Info.WithTitle("Chancery").WithVersion(version).
+		WithDescription("Who exists, who may do what, and the proof of it.")
+	d.r.Spec.SetHTTPBearerTokenSecurity(bearerScheme, "chn_pat_…", "An API token.")
+	d.r.DefaultOptions = append(d.r.DefaultOptions, jsonschema.InterceptSchema(plainTypes), jsonschema.InterceptDefName(plainName))
+	d.everything()
+	if d.err != nil {
+		return nil, fmt.Errorf("describe the API: %w", d.err)
+	}
+	text, err := stdjson.Marshal(d.r.Spec) // sorts maps
+	if err != nil {
+		return nil, fmt.Errorf("describe the API: %w", err)
+	}
+	return &document{d.r.Spec, text}, nil
+}
+
+const bearerScheme = "bearer"
+
+// describer writes down operation after operation; err is the first that failed.
+type describer struct {
+	r   *openapi31.Reflector
+	err error
+}
+
+type operation struct {
+	method, path, tag, summary string
+	open                       bool // no token
+	request                    []any
+	answer                     any
+	lines                      bool // the body and the answer are of lines
+	parameters                 []openapi31.Parameter
+}
+
+func (d *describer) add(o operation) {
+	if d.err != nil {
+		return
+	}
+	oc, err := d.r.NewOperationContext(o.method, o.path)
+	if err != nil {
+		d.err = err
+		return
+	}
+	oc.SetSummary(o.summary)
+	oc.SetTags(o.tag)
+	if !o.open {
+		oc.AddSecurity(bearerScheme)
+	}
+	if strings.Contains(o.path, "{tenant}") {
+		oc.AddReqStructure(new(tenantInPath))
+	}
+	if strings.Contains(o.path, "{id}") {
+		oc.AddReqStructure(new(idInPath))
+	}
+	for _, r := range o.request {
+		oc.AddReqStructure(r)
+	}
+	if o.lines {
+		oc.AddReqStructure(nil, openapi.WithContentType("application/x-ndjson"))
+		oc.AddRespStructure(o.answer, openapi.WithContentType("application/x-ndjson"))
+	} else {
+		oc.AddRespStructure(o.answer)
+	}
+	oc.AddRespStructure(new(problem), openapi.WithContentType("application/problem+json"), func(cu *openapi.ContentUnit) {
+		cu.IsDefault, cu.Description = true, "why there is no answer (RFC 9457)"
+	})
+	if exposed, ok := oc.(openapi31.OperationExposer); ok {
+		for _, p := range o.parameters {
+			exposed.Operation().Parameters = append(exposed.Operation().Parameters, p.ToParameterOrRef())
+		}
+	}
+	if err := d.r.AddOperation(oc); err != nil {
+		d.err = fmt.Errorf("%s %s: %w", o.method, o.path, err)
+	}
+}
+
+type (
+	tenantInPath struct {
+		Tenant string `path:"tenant" description:"the id or the slug of a tenant; root is the platform"`
+	}
+	idInPath struct {
+		ID string `path:"id" description:"the id of the thing"`
+	}
+	commandHeaders struct {
+		Key   string `header:"Idempotency-Key" description:"the same key and body get the same answer" maxLength:"255"`
+		Match string `header:"If-Match" description:"a position in quotation marks: refuse if the thing changed after it"`
+	}
+	readHeaders struct {
+		Least string `header:"Chancery-Min-Position" description:"wait until the answer has seen this position"`
+	}
+	asOfParameter struct {
+		AsOf string `query:"as_of" description:"answer as of this position, or this time in RFC 3339"`
+	}
+	pageParameters struct {
+		Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" description:"items per page"`
+		Cursor string `query:"cursor" description:"next of the page before"`
+	}
+	atomicInQuery struct {
+		Atomic bool `query:"atomic" description:"all lines or none; at most 5000"`
+	}
+	commandAnswer struct {
+		Position readmodels.Position `json:"position" required:"true" description:"of the last event, or what the decision saw"`
+		ID       uuid.UUID           `json:"id,omitempty" description:"the thing created or changed"`
+		Events   []commandEvent      `json:"events" required:"true" description:"none if nothing had to change"`
+		Token    string              `json:"token,omitempty" description:"of commands that make a token; it is shown once"`
+	}
+	commandEvent struct {
+		Position readmodels.Position `json:"position"`
+		ID       uuid.UUID           `json:"id"`
+		Type     string              `json:"type"`
+	}
+	bulkAnswer struct {
+		Status int `json:"status" required:"true" description:"as if the line were sent alone; 424 if another line gave up all"`
+		commandAnswer
+		Problem *problem `json:"problem,omitempty"`
+	}
+)
+
+func (d *describer) everything() {
+	const tenant = "/v1/tenants/{tenant}"
+	get, post := http.MethodGet, http.MethodPost
+	d.add(operation{method: get, path: "/healthz", tag: "running", summary: "Whether the process lives.", open: true, answer: new(health)})
+	d.add(operation{method: get, path: "/readyz", tag: "running", summary: "Whether requests can be served; 503 with the reasons if not.", open: true, answer: new(health)})
+	d.add(operation{method: post, path: "/v1/bootstrap", tag: "principals", summary: "Make the first administrator, with the bootstrap token; works once.", request: []any{new(newAdmin)}, answer: new(firstAdmin)})
+	d.add(operation{method: get, path: "/v1/me", tag: "principals", summary: "Who the caller is, and for whom.", answer: new(identity)})
+	d.add(operation{method: get, path: tenant + "/commands", tag: "commands", summary: "The commands that the caller may run, with their schemas.", answer: new(commandList)})
+	d.add(operation{method: post, path: tenant + "/commands", tag: "commands", summary: "Run one command a line, in order.", request: []any{new(atomicInQuery)}, answer: new(bulkAnswer), lines: true})
+	for _, spec := range commands.Registry {
+		d.add(operation{
+			method: post, path: tenant + "/commands/" + spec.Name, tag: "commands", summary: spec.Doc,
+			request: []any{new(commandHeaders), spec.Zero}, answer: new(commandAnswer),
+		})
+	}
+	for _, c := range readmodels.Collections {
+		at := tenant + "/" + c.Name
+		if c.Name == "tenants" {
+			at = "/v1/tenants"
+		}
+		d.collection(c, at)
+	}
+	for _, prefix := range []string{"", tenant} {
+		d.access(prefix + "/access/v1")
+	}
+	d.add(operation{method: get, path: wellKnown, tag: "access", summary: "Where to ask about access (AuthZEN 1.0).", open: true, answer: new(configuration)})
+	d.add(operation{method: get, path: wellKnown + "/{tenant}", tag: "access", summary: "Where to ask about access in one tenant.", open: true, answer: new(configuration)})
+}
+
+func (d *describer) collection(c readmodels.Collection, at string) {
+	get, one := http.MethodGet, at+"/{id}"
+	if c.Name == "tenants" {
+		one = at + "/{tenant}"
+	}
+	read := func() []any { return []any{new(readHeaders), new(asOfParameter)} }
+	d.add(operation{
+		method: get, path: at, tag: "queries", summary: "A page of " + c.Name + ".", request: append(read(), new(pageParameters)),
+		answer: pageOf(c.Item), parameters: filters(c),
+	})
+	d.add(operation{method: get, path: one, tag: "queries", summary: "One of " + c.Name + ".", request: read(), answer: reflect.New(reflect.TypeOf(c.Item)).Interface()})
+	if c.Kind != "" {
+		d.add(operation{
+			method: get, path: one + "/history", tag: "queries", summary: "Every event that concerns one of " + c.Name + ", oldest first.",
+			request: append(read(), new(pageParameters)), answer: pageOf(readmodels.Event{}),
+		})
+	}
+}
+
+// pageOf is the shape of a page of items.
+func pageOf(item any) any {
+	return reflect.New(reflect.StructOf([]reflect.StructField{
+		{Name: "Items", Type: reflect.SliceOf(reflect.TypeOf(item)), Tag: `json:"items" required:"true" nullable:"false"`},
+		{Name: "Next", Type: reflect.TypeFor[string](), Tag: `json:"next,omitempty" description:"the cursor of the next page; absent on the last"`},
+		{Name: "Position", Type: position, Tag: `json:"position" required:"true" description:"what the answer has seen"`},
+	})).Interface()
+}
+
+func filters(c readmodels.Collection) []openapi31.Parameter {
+	list := make([]openapi31.Parameter, len(c.Filters))
+	for i, f := range c.Filters {
+		schema := map[string]any{"type": "string"}
+		switch f.Kind {
+		case readmodels.UUID:
+			schema["format"] = "uuid"
+		case readmodels.Email:
+			schema["format"] = "email"
+		case readmodels.Bool:
+			schema["type"] = "boolean"
+		case readmodels.Text:
+		}
+		if len(f.OneOf) > 0 {
+			schema["enum"] = f.OneOf
+		}
+		list[i] = openapi31.Parameter{Name: f.Name, In: openapi31.ParameterInQuery, Schema: schema}
+	}
+	return list
+}
+
+func (d *describer) access(at string) {
+	post := http.MethodPost
+	d.add(operation{method: post, path: at + "/evaluation", tag: "access", summary: "May somebody do something?", request: []any{new(evaluationRequest)}, answer: new(decision)})
+	d.add(operation{method: post, path: at + "/evaluations", tag: "access", summary: "Several such questions.", request: []any{new(evaluationsRequest)}, answer: new(decisions)})
+	d.add(operation{method: post, path: at + "/search/subject", tag: "access", summary: "Who may do something?", request: []any{new(searchRequest)}, answer: new(searchAnswer[found])})
+	d.add(operation{method: post, path: at + "/search/resource", tag: "access", summary: "On what may somebody do something?", request: []any{new(searchRequest)}, answer: new(searchAnswer[found])})
+	d.add(operation{method: post, path: at + "/search/action", tag: "access", summary: "What may somebody do?", request: []any{new(searchRequest)}, answer: new(searchAnswer[foundAction])})
+}
+
+// plainName drops the package from the name of a type.
+func plainName(t reflect.Type, name string) string {
+	words := strings.FieldsFunc(t.Name(), func(r rune) bool { return !isLetter(r) })
+	if len(words) == 0 {
+		return name
+	}
+	for i, w := range words {
+		w = w[strings.LastIndexByte(w, '/')+1:]
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	short := words[0]
+	if len(words) > 1 {
+		short += "Of" + words[len(words)-1]
+	}
+	if commandsPackage == t.PkgPath() {
+		return short + "Command"
+	}
+	return strings.TrimSuffix(short, "Row")
+}
+
+func isLetter(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+}
+
+var (
+	commandsPackage = reflect.TypeFor[commands.AssignRole]().PkgPath()
+	rawMessage      = reflect.TypeFor[stdjson.RawMessage]()
+	position        = reflect.TypeFor[readmodels.Position]()
+)
+
+// plainTypes describes ids, positions and raw JSON as what they are outside; commands take no key but those named.
+func plainTypes(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
+	t := p.Value.Type()
+	null := t.Kind() == reflect.Pointer
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case isUUID(t):
+		setType(p.Schema, null)
+		p.Schema.WithFormat("uuid")
+		return true, nil
+	case t == position:
+		setType(p.Schema, null)
+		p.Schema.WithPattern("^[0-9]+$")
+		return true, nil
+	case t == reflect.TypeFor[jsontext.Value](), t == rawMessage:
+		p.Schema.Type = nil
+		return true, nil
+	case p.Processed && t.Kind() == reflect.Struct && t.PkgPath() == commandsPackage:
+		p.Schema.AdditionalProperties = (&jsonschema.SchemaOrBool{}).WithTypeBoolean(false)
+	}
+	return false, nil
+}
+
+func setType(s *jsonschema.Schema, null bool) {
+	if s.WithType(jsonschema.String.Type()); null {
+		s.AddType(jsonschema.Null)
+	}
+}
+
+// isUUID reports whether t is a UUID, or one of the ids that embed one.
+func isUUID(t reflect.Type) bool {
+	id := reflect.TypeFor[uuid.UUID]()
+	return t == id || t.Kind() == reflect.Struct && t.NumField() == 1 && t.Field(0).Type == id
+}

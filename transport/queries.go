@@ -1,0 +1,261 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"chancery/domain"
+	"chancery/readmodels"
+)
+
+// Queries answers what stands in the tables.
+type Queries interface {
+	// Now is the present.
+	Now(domain.TenantID) View
+	// AsOf is the past; release it when reading is done. Errors: ErrBeyond, ErrBusy, faults.
+	AsOf(context.Context, domain.TenantID, Moment) (v View, release func(), err error)
+	// Wait returns once answers of the projector ("": of the log itself) have seen the position, or with the context's error.
+	Wait(ctx context.Context, projector string, position int64) error
+	// EventsAt names the events at positions; those that the tenant may not see are absent.
+	EventsAt(ctx context.Context, tenant domain.TenantID, positions []int64) ([]readmodels.EventRef, error)
+}
+
+// View is what one tenant sees. readmodels.View is one.
+type View interface {
+	List(context.Context, readmodels.Collection, readmodels.Params) (readmodels.Page, error)
+	One(ctx context.Context, c readmodels.Collection, id string) (readmodels.Item, error)
+	History(ctx context.Context, c readmodels.Collection, id string, p readmodels.Params) (readmodels.Page, error)
+}
+
+// Moment is a position, or a time if Time is set.
+type Moment struct {
+	Position int64
+	Time     time.Time
+}
+
+var (
+	// ErrBeyond refuses a moment that has not come.
+	ErrBeyond = errors.New("lies beyond the newest event")
+	// ErrBusy says that too many past states are in use.
+	ErrBusy = errors.New("too many past states are being asked for; try again")
+)
+
+// question is what a query is asked for.
+type question struct {
+	readmodels.Params
+	asOf  Moment
+	past  bool
+	least int64 // the answer must have seen this position
+}
+
+func (s *Server) list(of readmodels.Collection) func(*call) error {
+	return func(c *call) error {
+		if err := s.may(c, of.Privilege()); err != nil {
+			return err
+		}
+		return s.ask(c, of.Projector, "limit cursor filter", func(v View, q question) error {
+			page, err := v.List(c.ctx(), of, q.Params)
+			return c.page(page, err)
+		})
+	}
+}
+
+func (s *Server) one(of readmodels.Collection) func(*call) error {
+	return func(c *call) error { return s.item(c, of, c.Param("id")) }
+}
+
+func (s *Server) item(c *call, of readmodels.Collection, id string) error {
+	if err := s.mayRead(c, of, id); err != nil {
+		return err
+	}
+	return s.ask(c, of.Projector, "", func(v View, _ question) error {
+		item, err := v.One(c.ctx(), of, id)
+		if err != nil {
+			return err
+		}
+		tag := `"` + item.Version.String() + `"`
+		c.position(int64(item.Position))
+		c.Response().Header().Set("ETag", tag)
+		if matches(c.Request().Header.Values("If-None-Match"), tag) {
+			return c.NoContent(http.StatusNotModified)
+		}
+		return c.answer(item.Value)
+	})
+}
+
+// mayRead lets users read themselves, whatever they lack.
+func (s *Server) mayRead(c *call, of readmodels.Collection, id string) error {
+	if of.Name == "users" && id == c.caller.User.String() && c.tenant == c.caller.Tenant {
+		return nil
+	}
+	return s.may(c, of.Privilege())
+}
+
+func (s *Server) history(of readmodels.Collection) func(*call) error {
+	return func(c *call) error { return s.past(c, of, c.Param("id")) }
+}
+
+func (s *Server) past(c *call, of readmodels.Collection, id string) error {
+	if err := s.may(c, of.Privilege()); err != nil {
+		return err
+	}
+	return s.ask(c, "", "limit cursor", func(v View, q question) error {
+		page, err := v.History(c.ctx(), of, id, q.Params)
+		return c.page(page, err)
+	})
+}
+
+// tenants lists what the caller's own tenant sees of tenants: itself, or all if it is the platform.
+func (s *Server) tenants(c *call) error { return s.list(tenantsCollection())(c) }
+
+func (s *Server) oneTenant(c *call) error { return s.item(c, tenantsCollection(), c.tenant.String()) }
+
+func (s *Server) tenantHistory(c *call) error {
+	return s.past(c, tenantsCollection(), c.tenant.String())
+}
+
+func tenantsCollection() readmodels.Collection {
+	c, _ := readmodels.CollectionOf("tenants")
+	return c
+}
+
+func (c *call) page(p readmodels.Page, err error) error {
+	if err != nil {
+		return err
+	}
+	c.position(int64(p.Position))
+	return c.answer(p)
+}
+
+const longestWait = 5 * time.Second
+
+// ask reads the question, waits for what it must have seen, and has it answered.
+func (s *Server) ask(c *call, projector, takes string, answer func(View, question) error) error {
+	q, err := questionOf(c, takes)
+	if err != nil {
+		return err
+	}
+	if q.past {
+		projector = ""
+	}
+	if err := s.wait(c, q.least, func(ctx context.Context) error { return s.config.Queries.Wait(ctx, projector, q.least) }); err != nil {
+		return err
+	}
+	if !q.past {
+		return answer(s.config.Queries.Now(c.tenant), q)
+	}
+	view, release, err := s.config.Queries.AsOf(c.ctx(), c.tenant, q.asOf)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return answer(view, q)
+}
+
+// wait waits at most five seconds for a position.
+func (s *Server) wait(c *call, position int64, until func(context.Context) error) error {
+	if position == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(c.ctx(), longestWait)
+	defer cancel()
+	err := until(ctx)
+	if err != nil && ctx.Err() != nil {
+		return unavailable("the position asked for has not been seen yet; try again", nil)
+	}
+	return err
+}
+
+func questionOf(c *call, takes string) (q question, err error) {
+	if q.least, err = minPosition(c); err != nil {
+		return q, err
+	}
+	raw := c.Request().URL.RawQuery
+	if raw == "" {
+		return q, nil
+	}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, badParameter("", "cannot be read: a character is not escaped as it must be")
+	}
+	for name, given := range values {
+		if len(given) > 1 {
+			return q, badParameter(name, "is given twice")
+		}
+		switch text := given[0]; {
+		case name == "as_of":
+			q.past = true
+			if q.asOf, err = moment(text, c.now); err != nil {
+				return q, badParameter(name, err.Error())
+			}
+		case name == "limit" && strings.Contains(takes, name):
+			n, ok := digits(text)
+			if !ok || n < 1 || n > readmodels.MaxLimit {
+				return q, badParameter(name, "must be from 1 to "+strconv.Itoa(readmodels.MaxLimit))
+			}
+			q.Limit = int32(n)
+		case name == "cursor" && strings.Contains(takes, name):
+			if q.Cursor = text; text == "" {
+				return q, badParameter(name, "is empty")
+			}
+		case strings.Contains(takes, "filter"):
+			if q.Filter == nil {
+				q.Filter = map[string]string{}
+			}
+			q.Filter[name] = text
+		default:
+			return q, badParameter(name, "is no parameter of this address")
+		}
+	}
+	return q, nil
+}
+
+func minPosition(c *call) (int64, error) {
+	text := c.header("Chancery-Min-Position")
+	if text == "" {
+		return 0, nil
+	}
+	n, ok := digits(text)
+	if !ok {
+		return 0, badHeader("Chancery-Min-Position", "must be a position, such as 42")
+	}
+	return n, nil
+}
+
+var (
+	errMoment = errors.New("must be a position, or a time in RFC 3339 such as 2026-01-31T12:00:00Z")
+	errFuture = errors.New("lies in the future")
+)
+
+// moment reads a position or a time.
+func moment(text string, now time.Time) (Moment, error) {
+	if n, ok := digits(text); ok {
+		return Moment{Position: n}, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, strings.Replace(text, " ", "+", 1)) // an unescaped + is read as a space
+	switch {
+	case err != nil || at.Year() < 1:
+		return Moment{}, errMoment
+	case at.After(now):
+		return Moment{}, errFuture
+	}
+	return Moment{Time: at.UTC()}, nil
+}
+
+// matches compares entity tags weakly, as RFC 9110 wants it of If-None-Match.
+func matches(headers []string, tag string) bool {
+	for _, h := range headers {
+		for one := range strings.SplitSeq(h, ",") {
+			one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
+			if one == "*" || one == tag {
+				return true
+			}
+		}
+	}
+	return false
+}

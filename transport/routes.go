@@ -1,0 +1,69 @@
+package transport
+
+import (
+	"net/http"
+
+	"chancery/readmodels"
+)
+
+// audience is who may come to a route at all.
+type audience int
+
+const (
+	everybody audience = iota // no token is asked for
+	signedIn                  // a valid token
+	within                    // a valid token, and a :tenant that the caller may know of
+)
+
+type route struct {
+	method, path string
+	who          audience
+	do           func(*call) error
+}
+
+// routes is everything that is served.
+func (s *Server) routes() []route {
+	const tenant = "/v1/tenants/:tenant"
+	list := []route{
+		{http.MethodGet, "/healthz", everybody, s.healthz},
+		{http.MethodGet, "/readyz", everybody, s.readyz},
+		{http.MethodGet, "/metrics", everybody, s.metrics},
+		{http.MethodGet, "/openapi.json", everybody, s.openapi},
+		{http.MethodGet, "/docs", everybody, s.docs()},
+		{http.MethodGet, "/docs/*", everybody, s.docs()},
+		{http.MethodGet, wellKnown, everybody, s.discover},
+		{http.MethodGet, wellKnown + "/:tenant", everybody, s.discover},
+		{http.MethodGet, wellKnown + tenant, everybody, s.discover},
+
+		{http.MethodPost, "/v1/bootstrap", everybody, s.bootstrap},
+		{http.MethodGet, "/v1/me", signedIn, s.me},
+
+		{http.MethodGet, tenant + "/commands", within, s.catalogue},
+		{http.MethodPost, tenant + "/commands", within, s.bulk},
+		{http.MethodPost, tenant + "/commands/:command", within, s.command},
+
+		{http.MethodGet, "/v1/tenants", signedIn, s.tenants},
+		{http.MethodGet, tenant, within, s.oneTenant},
+		{http.MethodGet, tenant + "/history", within, s.tenantHistory},
+		{http.MethodGet, tenant + wellKnown, within, s.discover},
+	}
+	for prefix, who := range map[string]audience{"": signedIn, tenant: within} {
+		list = append(list,
+			route{http.MethodPost, prefix + "/access/v1/evaluation", who, s.evaluation},
+			route{http.MethodPost, prefix + "/access/v1/evaluations", who, s.evaluations},
+			route{http.MethodPost, prefix + "/access/v1/search/subject", who, s.searchSubject},
+			route{http.MethodPost, prefix + "/access/v1/search/resource", who, s.searchResource},
+			route{http.MethodPost, prefix + "/access/v1/search/action", who, s.searchAction},
+		)
+	}
+	for _, c := range readmodels.Collections {
+		list = append(list,
+			route{http.MethodGet, tenant + "/" + c.Name, within, s.list(c)},
+			route{http.MethodGet, tenant + "/" + c.Name + "/:id", within, s.one(c)},
+		)
+		if c.Kind != "" {
+			list = append(list, route{http.MethodGet, tenant + "/" + c.Name + "/:id/history", within, s.history(c)})
+		}
+	}
+	return list
+}

@@ -1,0 +1,102 @@
+// Package transport is HTTP: it decodes, asks, and encodes. It decides nothing and knows no table.
+package transport
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"chancery/commands"
+	"chancery/domain"
+)
+
+// Config of a Server. Everything is required unless its comment names what an absent value means.
+type Config struct {
+	Commands   Commands
+	Access     Access
+	AccessAsOf AccessAsOf // none: access checks as of the past are refused
+	Queries    Queries
+	Refusals   Refusals // none: refusals go unrecorded
+
+	// Fresh returns when Access has seen everything that was acknowledged anywhere before the call. It is called before
+	// every request is authenticated, so that a revocation is always honoured.
+	Fresh func(context.Context) error
+	// Bootstrap makes the first administrator. A wrong token is access.ErrUnauthenticated.
+	Bootstrap func(ctx context.Context, token, email, displayName string) (secret string, user, tenant uuid.UUID, err error)
+	// Ready lists why requests should go elsewhere; none if all is well.
+	Ready func(context.Context) []string
+	// Unavailable tells faults that will pass (503) from others (500). None: all are 500.
+	Unavailable func(error) bool
+	// Observe is called once per route, what it returns once per request. None: nothing is observed.
+	Observe func(method, route string) func(status int, took time.Duration)
+
+	Metrics   http.Handler // none: 404
+	Now       func() time.Time
+	Log       *slog.Logger // none: silence
+	Version   string
+	PublicURL string  // how callers reach us, such as https://chancery.example.org; none: as the request says
+	Rate      float64 // requests per second of one user; 0: no bound
+	Burst     int     // how many may come at once; 0: twice the rate
+}
+
+// Commands decides commands. *commands.Engine is one.
+type Commands interface {
+	Execute(context.Context, commands.Order) (commands.Result, error)
+	Batch(ctx context.Context, tenant domain.TenantID, orders []commands.Order, atomic bool) ([]commands.Outcome, error)
+}
+
+// Refusals puts refused commands on record, in the caller's own tenant; it must not wait. *commands.Refusals is one.
+type Refusals interface {
+	Note(tenant domain.TenantID, user domain.UserID, command, code, object string)
+}
+
+// Server answers requests. Safe for concurrent use.
+type Server struct {
+	config  Config
+	log     *slog.Logger
+	echo    *echo.Echo
+	limits  *limits
+	spec    *document
+	schemas []commandSchema
+}
+
+// New makes a server. An error is a mistake in the program: a type that cannot be described.
+func New(c Config) (*Server, error) {
+	s := &Server{config: c, log: c.Log, echo: echo.New(), limits: newLimits(c.Rate, c.Burst)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if s.schemas, err = commandSchemas(); err != nil {
+		return nil, err
+	}
+	if s.spec, err = describe(c.Version); err != nil {
+		return nil, err
+	}
+	s.echo.HTTPErrorHandler = s.unrouted
+	for _, r := range s.routes() {
+		s.echo.Add(r.method, r.path, s.serve(r))
+	}
+	return s, nil
+}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// Routes lists what is served, for tests that try them all.
+func (s *Server) Routes() []*echo.Route { return s.echo.Routes() }
+
+// HTTP is a server for the listener of the caller. Slow senders are cut off; a slow answer is not.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}

@@ -1,0 +1,110 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"chancery/transport/transporttest"
+)
+
+func TestScripts(t *testing.T) {
+	transporttest.Scripts(t, "testdata/*.txt", func(t *testing.T) (http.Handler, map[string]string) {
+		w := newWorld(t)
+		w.people(t)
+		return w.server, w.vars
+	})
+}
+
+func TestAnotherTenantsThingsAreAnsweredAsThingsThatDoNotExist(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	group := w.must(t, "bea", "POST", "/v1/tenants/beta/commands/create-group", `{"name":"Team"}`, "id")
+	role := w.must(t, "bea", "POST", "/v1/tenants/beta/commands/create-role", `{"name":"Writer"}`, "id")
+	transporttest.Isolation{
+		Handler: w.server, Routes: w.server.Routes(), Token: w.vars["ann"], Own: "acme",
+		Other:  []string{w.vars["beta"], "beta"},
+		Things: []string{w.vars["beaID"], group, role},
+		State: func() string {
+			return w.do("bea", "GET", "/v1/tenants/beta/users", "").Body.String() +
+				w.do("bea", "GET", "/v1/tenants/beta/groups", "").Body.String() +
+				w.do("bea", "GET", "/v1/tenants/beta/roles", "").Body.String()
+		},
+	}.Check(t)
+}
+
+func TestEveryRouteButTheOpenOnesNeedsAToken(t *testing.T) {
+	w := newWorld(t)
+	open := []string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/*"}
+	for _, r := range w.server.Routes() {
+		path := strings.NewReplacer(":tenant", "acme", ":id", "x", ":command", "create-group").Replace(r.Path)
+		rec := w.do("", r.Method, path, "")
+		isOpen := strings.HasPrefix(path, "/.well-known/")
+		for _, o := range open {
+			isOpen = isOpen || r.Path == o
+		}
+		if isOpen == (rec.Code == http.StatusUnauthorized) {
+			t.Errorf("%s %s without a token: %d", r.Method, path, rec.Code)
+		}
+	}
+}
+
+func TestFaultsTellNothingAndAreLoggedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	w.config.Queries = nil // a nil pointer: the handler panics
+	w.restart(t)
+	rec := w.do("ann", "GET", "/v1/tenants/acme/users", "", "X-Request-ID", "r-1")
+	if rec.Code != 500 || strings.Contains(rec.Body.String(), "nil") || strings.Contains(rec.Body.String(), ".go") {
+		t.Errorf("answer %d %s", rec.Code, rec.Body)
+	}
+	if n := strings.Count(w.logged.String(), "a request failed"); n != 1 || !strings.Contains(w.logged.String(), "request_id=r-1") {
+		t.Errorf("logged %d times: %s", n, w.logged)
+	}
+}
+
+func TestAnIndexThatCannotBeFreshIsUnavailable(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	w.stale = errors.New("SELECT max(position): connection refused")
+	rec := w.do("ann", "GET", "/v1/me", "")
+	if rec.Code != 503 || rec.Header().Get("Retry-After") == "" || strings.Contains(rec.Body.String(), "SELECT") {
+		t.Errorf("answer %d %v %s", rec.Code, rec.Header(), rec.Body)
+	}
+}
+
+func TestTooManyRequestsAreTurnedAway(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	w.config.Rate, w.config.Burst = 0.001, 2
+	w.restart(t)
+	for i, want := range []int{200, 200, 429} {
+		if rec := w.do("ann", "GET", "/v1/me", ""); rec.Code != want || want == 429 && rec.Header().Get("Retry-After") == "" {
+			t.Errorf("request %d: %d %v", i, rec.Code, rec.Header())
+		}
+	}
+	if rec := w.do("bea", "GET", "/v1/me", ""); rec.Code != 200 {
+		t.Errorf("somebody else is bound too: %d", rec.Code)
+	}
+}
+
+func TestRoutesAreObservedByTheirPattern(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	w.do("ann", "GET", "/v1/tenants/acme/users/"+w.vars["annID"], "")
+	if got, want := w.observe[len(w.observe)-1], "GET /v1/tenants/:tenant/users/:id 200"; got != want {
+		t.Errorf("observed %q, want %q", got, want)
+	}
+}
+
+func TestReadinessTellsItsReasons(t *testing.T) {
+	w := newWorld(t)
+	w.config.Ready = func(context.Context) []string { return []string{"the access index is behind"} }
+	w.restart(t)
+	rec := w.do("", "GET", "/readyz", "")
+	if rec.Code != 503 || !strings.Contains(rec.Body.String(), "the access index is behind") {
+		t.Errorf("answer %d %s", rec.Code, rec.Body)
+	}
+}

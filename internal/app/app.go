@@ -1,0 +1,282 @@
+// Package app is the composition root: it puts the parts together, starts them in order and stops them in reverse.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"chancery/commands"
+	"chancery/domain"
+	"chancery/internal/access"
+	"chancery/internal/apitoken"
+	"chancery/internal/codec"
+	"chancery/internal/eventlog"
+	"chancery/internal/feed"
+	"chancery/internal/ledger"
+	"chancery/internal/replay"
+	"chancery/internal/vault"
+	"chancery/projections"
+	"chancery/readmodels"
+)
+
+// Config of a Chancery. The zero value of a field is documented with it.
+type Config struct {
+	DatabaseURL string // none: run a private PostgreSQL under Data
+	Data        string // data folder; required
+	PGBin       string // folder of postgres and initdb; searched for if empty
+	Tenancy     string // row
+	Migrate     bool
+	Join        bool              // use the private database of a server that runs already
+	Log         *slog.Logger      // none: silence
+	Now         func() time.Time  // none: time.Now
+	Resolver    commands.Resolver // none: the system's
+	AllowUnsafe bool              // admit a database that is not durable; for tests
+	Rate        float64           // requests per second of one principal; 0 for no bound
+}
+
+// App is a running Chancery without its HTTP listener.
+type App struct {
+	config Config
+	log    *slog.Logger
+
+	ledger   *ledger.Ledger
+	vault    *vault.Vault
+	raw      *eventlog.PG
+	store    *codec.Store
+	index    *access.Index
+	follower *follower
+	engine   *commands.Engine
+	refusals *commands.Refusals
+	feed     *feed.Feed
+	reader   *readmodels.Reader
+	past     *replay.Past
+	metrics  *metrics
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	closers []func()
+}
+
+// ErrTenancy refuses an unknown tenancy.
+var ErrTenancy = errors.New("CHANCERY_TENANCY must be row; a database per tenant is not built yet")
+
+// Open starts everything but the listener. Close it.
+func Open(ctx context.Context, c Config) (*App, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Tenancy != "" && c.Tenancy != "row" {
+		return nil, ErrTenancy
+	}
+	a := &App{config: c, log: c.Log, metrics: newMetrics()}
+	if err := a.open(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) open(ctx context.Context) error {
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	a.stop = stop
+	for _, step := range []func(ctx, running context.Context) error{
+		a.openDatabase, a.openLog, a.openCommands, a.openFeed, a.openQueries,
+	} {
+		if err := step(ctx, running); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) onClose(fn func()) { a.closers = append(a.closers, fn) }
+
+// Close stops everything, the last started first. What was acknowledged is durable already.
+func (a *App) Close() {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.running.Wait()
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+	a.closers = nil
+}
+
+func (a *App) openDatabase(ctx, _ context.Context) error {
+	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	url, stop, err := database(ctx, a.config)
+	if err != nil {
+		return err
+	}
+	a.onClose(stop)
+	l, err := ledger.Open(ctx, ledger.Config{URL: url, Migrate: a.config.Migrate, AllowUnsafe: a.config.AllowUnsafe})
+	if err != nil {
+		return err
+	}
+	a.ledger = l
+	a.onClose(l.Close)
+	keys, err := vault.LoadKeys(filepath.Join(a.config.Data, "keys.json"))
+	if err != nil {
+		return err
+	}
+	if err := l.ClaimKeys(ctx, keys.Fingerprint()); err != nil {
+		return err
+	}
+	a.vault = vault.New(vault.Config{Keys: keys, Source: l})
+	return nil
+}
+
+func (a *App) openLog(ctx, running context.Context) error {
+	a.store = &codec.Store{Vault: a.vault, Catalog: domain.Catalog}
+	a.index = access.New()
+	a.follower = &follower{index: a.index, store: a.store, log: a.log}
+	a.raw = eventlog.Open(a.ledger, eventlog.Config{Now: a.config.Now, OnAppend: a.appended, OnBatch: a.metrics.batch})
+	a.store.Log = a.raw
+	a.onClose(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := a.raw.Close(ctx); err != nil {
+			a.log.Error("the log did not close in time", "error", err)
+		}
+	})
+	if err := a.follower.Fresh(ctx); err != nil {
+		return err
+	}
+	a.running.Go(func() { a.follower.run(running) })
+	return nil
+}
+
+func (a *App) appended(events []eventlog.Raw) {
+	a.follower.appended(events)
+	if a.feed != nil {
+		a.feed.Poke()
+	}
+}
+
+func (a *App) openCommands(ctx, running context.Context) error {
+	resolver := a.config.Resolver
+	if resolver == nil {
+		resolver = dns{net.DefaultResolver}
+	}
+	a.engine = &commands.Engine{
+		Store: a.store, Now: a.config.Now, Resolver: resolver,
+		Mint: a.mint, Hash: hash, Observe: a.metrics.command,
+		Follow: a.follower.upTo,
+	}
+	a.refusals = commands.NewRefusals(a.engine, a.log)
+	a.running.Go(func() { a.refusals.Run(running) })
+	return nil
+}
+
+// mint makes an API token. The same seed makes the same token, so that a repeated request gets the same answer.
+func (a *App) mint(purpose, seed string, id uuid.UUID) string {
+	return apitoken.New(id, a.vault.TokenSecret("api-token", purpose, seed, id.String()))
+}
+
+func hash(token string) (prefix string, sum []byte) {
+	t, err := apitoken.Parse(token)
+	if err != nil {
+		panic("app: a token of our own making does not parse") // cannot happen: New and Parse are inverse
+	}
+	return token[:len("chn_pat_")+8], t.Hash[:]
+}
+
+func (a *App) projectors() []replay.Projection {
+	return []replay.Projection{
+		{Projector: projections.Core, Tables: projections.Core.Tables()},
+		{Projector: projections.Audit, Tables: projections.Audit.Tables()},
+	}
+}
+
+func (a *App) openFeed(_, running context.Context) error {
+	var projectors []feed.Projector
+	for _, p := range a.projectors() {
+		projectors = append(projectors, p.Projector)
+	}
+	f, err := feed.New(feed.Config{
+		Pool: a.ledger.Pool(ledger.Project), Decode: a.store.Decode, Projectors: projectors,
+		Now: a.config.Now, Log: a.log, Hooks: a.metrics.feed(),
+	})
+	if err != nil {
+		return err
+	}
+	a.feed = f
+	a.running.Go(func() {
+		if err := f.Run(running); err != nil {
+			a.log.Error("the feed ended", "error", err)
+		}
+	})
+	return nil
+}
+
+func (a *App) openQueries(ctx, _ context.Context) error {
+	a.reader = readmodels.New(readmodels.Config{Source: a.ledger, Opener: a.vault, Claim: a.store.Claim})
+	past, err := replay.OpenPast(ctx, replay.PastConfig{
+		Owner: a.ledger.Pool(ledger.Owner), Project: a.ledger.Pool(ledger.Project),
+		Decode: a.store.Decode, Projections: a.projectors(), Now: a.config.Now, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.past = past
+	a.onClose(past.Close)
+	return nil
+}
+
+// Replay rebuilds and verifies the projections.
+func (a *App) Replay() (*replay.Replay, error) {
+	return replay.New(replay.Config{
+		Owner: a.ledger.Pool(ledger.Owner), Project: a.ledger.Pool(ledger.Project), Source: a.raw,
+		Decode: a.store.Decode, Projections: a.projectors(), Log: a.log,
+	})
+}
+
+// Install makes what every installation has; call it before serving.
+func (a *App) Install(ctx context.Context) error { return a.install(ctx) }
+
+// Ready lists why requests should go elsewhere; none if all is well.
+func (a *App) Ready(ctx context.Context) []string {
+	var reasons []string
+	head, err := a.raw.Head(ctx)
+	if err != nil {
+		return []string{"the log cannot be read"}
+	}
+	for _, s := range a.feed.Status() {
+		switch {
+		case s.Stuck > 0:
+			reasons = append(reasons, fmt.Sprintf("projector %s is stuck at event %d (%s)", s.Name, s.Stuck, s.StuckType))
+		case s.Lag > 30*time.Second:
+			reasons = append(reasons, fmt.Sprintf("projector %s is %s behind", s.Name, s.Lag.Round(time.Second)))
+		}
+	}
+	if at := a.index.Position(); at < head {
+		reasons = append(reasons, fmt.Sprintf("the access index is at %d of %d", at, head))
+	}
+	return reasons
+}
+
+type dns struct{ resolver *net.Resolver }
+
+// TXT answers none where the name does not exist: that is no fault.
+func (d dns) TXT(ctx context.Context, name string) ([]string, error) {
+	records, err := d.resolver.LookupTXT(ctx, name)
+	if missing, ok := errors.AsType[*net.DNSError](err); ok && missing.IsNotFound {
+		return nil, nil
+	}
+	return records, err
+}

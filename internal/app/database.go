@@ -1,0 +1,47 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"chancery/internal/postgres"
+)
+
+// urlFile tells programs on this machine how to reach the private database while it runs.
+const urlFile = "database-url"
+
+// database is the URL of the database to use: the configured one; else a private one, started here unless a server
+// that runs already has it. Stop ends what was started.
+func database(ctx context.Context, c Config) (url string, stop func(), err error) {
+	if c.DatabaseURL != "" {
+		return c.DatabaseURL, func() {}, nil
+	}
+	path := filepath.Join(c.Data, urlFile)
+	server, err := postgres.Start(ctx, postgres.Config{Data: filepath.Join(c.Data, "postgres"), Bin: c.PGBin, Logger: c.Log})
+	if errors.Is(err, postgres.ErrInUse) && c.Join {
+		text, err := os.ReadFile(path) //nolint:gosec // a path of our own
+		if err != nil {
+			return "", nil, fmt.Errorf("the private database is starting or stopping: %w", err)
+		}
+		return strings.TrimSpace(string(text)), func() {}, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		_ = os.Remove(path) // it may never have been written
+		if err := server.Stop(); err != nil {
+			c.Log.Error("PostgreSQL did not stop", "error", err)
+		}
+	}
+	url = server.URL(postgres.Login)
+	if err := os.WriteFile(path, []byte(url+"\n"), 0o600); err != nil {
+		stop()
+		return "", nil, fmt.Errorf("write %s: %w", urlFile, err)
+	}
+	return url, stop, nil
+}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"chancery/internal/access"
+	"chancery/internal/codec"
+	"chancery/internal/eventlog"
+)
+
+// follower keeps the access index up with the log: what this process appends is applied before its callers are
+// answered, what others append when it is asked for, or soon after.
+//
+// mu serialises the writers of the index; so pages reach it in order.
+type follower struct {
+	index *access.Index
+	store *codec.Store
+	log   *slog.Logger
+
+	mu sync.Mutex
+}
+
+const followPage = 2000
+
+// appended is the log's OnAppend.
+func (f *follower) appended(raws []eventlog.Raw) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if raws[0].Position > f.index.Position()+1 {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := f.read(ctx, raws[0].Position-1); err != nil {
+			f.log.Error("the access index fell behind", "position", f.index.Position(), "error", err)
+			return
+		}
+	}
+	page, err := f.store.DecodeAll(raws)
+	if err == nil {
+		err = f.index.Apply(page)
+	}
+	if err != nil {
+		f.log.Error("the access index fell behind", "position", f.index.Position(), "error", err)
+	}
+}
+
+// upTo returns when the index has seen the position.
+func (f *follower) upTo(ctx context.Context, position int64) error {
+	if f.index.Position() >= position {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.read(ctx, position)
+}
+
+func (f *follower) read(ctx context.Context, position int64) error {
+	for f.index.Position() < position {
+		raws, err := f.store.Log.Page(ctx, f.index.Position(), followPage)
+		if err != nil {
+			return fmt.Errorf("follow the log: %w", err)
+		}
+		if len(raws) == 0 {
+			return fmt.Errorf("follow the log: nothing at %d, though %d was seen", f.index.Position()+1, position)
+		}
+		page, err := f.store.DecodeAll(raws)
+		if err != nil {
+			return fmt.Errorf("follow the log: %w", err)
+		}
+		if err := f.index.Apply(page); err != nil {
+			return fmt.Errorf("follow the log: %w", err)
+		}
+	}
+	return nil
+}
+
+// Fresh returns when the index has seen everything that was acknowledged anywhere before the call.
+func (f *follower) Fresh(ctx context.Context) error {
+	head, err := f.store.Log.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("read the head: %w", err)
+	}
+	return f.upTo(ctx, head)
+}
+
+// await returns when the log has the position; with the context's error if that ends first.
+func (f *follower) await(ctx context.Context, position int64) error {
+	for {
+		if err := f.Fresh(ctx); err != nil {
+			return err
+		}
+		if f.index.Position() >= position {
+			return nil
+		}
+		soon, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		err := f.index.Wait(soon, position)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// run follows other processes, so that a request seldom waits for it.
+func (f *follower) run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := f.Fresh(ctx); err != nil && ctx.Err() == nil {
+				f.log.WarnContext(ctx, "the access index is behind", "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"chancery/commands"
+	"chancery/domain"
+	"chancery/internal/dcb"
+	"chancery/readmodels"
+)
+
+// privileges are those of Chancery itself: of its commands, its queries, and a few that are neither.
+func privileges() (all []domain.PrivilegeRegistered, reads []domain.Privilege) {
+	seen := map[domain.Privilege]bool{}
+	add := func(p domain.Privilege, doc string) {
+		if !seen[p] {
+			seen[p] = true
+			all = append(all, domain.PrivilegeRegistered{Privilege: p, Description: doc})
+		}
+	}
+	for _, s := range commands.Registry {
+		add(s.Privilege, s.Doc)
+	}
+	for _, c := range readmodels.Collections {
+		add(c.Privilege(), "Read "+c.Name+".")
+		reads = append(reads, c.Privilege())
+	}
+	add("core.access.evaluate", "Ask what others may do.")
+	add("core.history.import", "Give commands a past time.")
+	return all, append(reads, "core.access.evaluate")
+}
+
+// install makes what every installation has, as far as it is missing.
+func (a *App) install(ctx context.Context) error {
+	all, reads := privileges()
+	order := commands.SystemOrder("install", commands.Install{Privileges: all, Reads: reads}, domain.Root, dcb.Provenance{})
+	if _, err := a.engine.Execute(ctx, order); err != nil {
+		return fmt.Errorf("install the platform's own tenant: %w", err)
+	}
+	return a.offerBootstrap(ctx)
+}
+
+const (
+	bootstrapFile   = "bootstrap-token"
+	bootstrapPrefix = "chn_boot_"
+)
+
+// offerBootstrap writes the one-time token, until the first administrator exists.
+func (a *App) offerBootstrap(ctx context.Context) error {
+	if done, err := a.bootstrapped(ctx); err != nil || done {
+		return err
+	}
+	path := filepath.Join(a.config.Data, bootstrapFile)
+	if _, err := readBootstrapToken(path); err == nil {
+		return nil
+	}
+	draft := path + ".new"
+	err := os.WriteFile(draft, []byte(bootstrapPrefix+rand.Text()+"\n"), 0o600)
+	if err == nil {
+		err = os.Rename(draft, path)
+	}
+	if err != nil {
+		return fmt.Errorf("write the bootstrap token: %w", err)
+	}
+	return nil
+}
+
+// readBootstrapToken refuses a file that is no token, such as one cut off by a crash.
+func readBootstrapToken(path string) (string, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // a path of our own
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(text))
+	if len(token) != len(bootstrapPrefix)+26 || !strings.HasPrefix(token, bootstrapPrefix) {
+		return "", ErrBootstrapToken
+	}
+	return token, nil
+}
+
+func (a *App) bootstrapped(ctx context.Context) (bool, error) {
+	done := domain.Bootstrapped()
+	q := dcb.From(done).Decide(func() ([]dcb.Event, error) { return nil, nil })
+	same := func(t dcb.Tag) dcb.Tag { return t }
+	_, _, err := q.Run(ctx, domain.Root.UUID, same, func(q dcb.Query) ([]dcb.Recorded, error) {
+		events, _, err := a.store.Read(ctx, domain.Root.UUID, q, false)
+		return events, err
+	})
+	return done.Value, err
+}
+
+// ErrBootstrapToken refuses a wrong or used bootstrap token.
+var ErrBootstrapToken = errors.New("the bootstrap token is wrong or was used")
+
+// Bootstrap makes the first administrator; it works once, with the token in the data folder.
+func (a *App) Bootstrap(ctx context.Context, given, email, displayName string) (token string, user, tenant uuid.UUID, err error) {
+	path := filepath.Join(a.config.Data, bootstrapFile)
+	want, err := readBootstrapToken(path)
+	if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(given)) != 1 {
+		return "", user, tenant, ErrBootstrapToken
+	}
+	c := commands.Bootstrap{
+		User: domain.UserID{UUID: uuid.Must(uuid.NewV7())}, Token: domain.TokenID{UUID: uuid.Must(uuid.NewV7())},
+		Assignment: domain.AssignmentID{UUID: uuid.Must(uuid.NewV7())}, Email: email, DisplayName: displayName,
+	}
+	by := dcb.Provenance{Actor: c.User.UUID, Effective: c.User.UUID, ActorTenant: domain.Root.UUID}
+	result, err := a.engine.Execute(ctx, commands.SystemOrder("bootstrap", c, domain.Root, by))
+	if err != nil {
+		return "", user, tenant, err
+	}
+	if err := os.Remove(path); err != nil {
+		a.log.WarnContext(ctx, "the used bootstrap token could not be removed; it opens nothing any more", "error", err)
+	}
+	return result.Reveal[1], c.User.UUID, domain.Root.UUID, nil
+}

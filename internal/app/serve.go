@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"chancery/domain"
+	"chancery/internal/access"
+	"chancery/internal/replay"
+	"chancery/readmodels"
+	"chancery/transport"
+)
+
+// Handler is the HTTP API.
+func (a *App) Handler() (*transport.Server, error) {
+	return transport.New(transport.Config{
+		Commands: a.engine, Access: a.index, AccessAsOf: newPastAccess(a).AsOf, Queries: queries{a}, Refusals: a.refusals,
+		Fresh: a.follower.Fresh, Bootstrap: a.bootstrapOverHTTP, Ready: a.Ready, Unavailable: unavailable,
+		Observe: a.metrics.http, Metrics: promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}),
+		Now: a.config.Now, Log: a.log, Version: Version(), Rate: a.config.Rate,
+	})
+}
+
+func (a *App) bootstrapOverHTTP(ctx context.Context, token, email, name string) (string, uuid.UUID, uuid.UUID, error) {
+	secret, user, tenant, err := a.Bootstrap(ctx, token, email, name)
+	if errors.Is(err, ErrBootstrapToken) {
+		err = access.ErrUnauthenticated
+	}
+	return secret, user, tenant, err
+}
+
+// unavailable tells faults that will pass: the database is away, full, or busy.
+func unavailable(err error) bool {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pg.Code[:2] {
+		case "08", "53", "57", "58": // connection, resources, operator, system: PostgreSQL, appendix A
+			return true
+		}
+		return pg.Code == "55P03" || pg.Code == "25006" // lock timeout; read only, as after a failover
+	}
+	connect, network := (*pgconn.ConnectError)(nil), net.Error(nil)
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, pgx.ErrTxClosed)
+}
+
+// queries puts the read models and the past together for the edge.
+type queries struct{ app *App }
+
+func (q queries) Now(t domain.TenantID) transport.View { return q.app.reader.Now(t) }
+
+func (q queries) AsOf(ctx context.Context, t domain.TenantID, m transport.Moment) (transport.View, func(), error) {
+	past, err := q.app.past.AsOf(ctx, moment(t, m))
+	switch {
+	case errors.Is(err, replay.ErrAhead):
+		return nil, nil, transport.ErrBeyond
+	case errors.Is(err, replay.ErrFull):
+		return nil, nil, transport.ErrBusy
+	case err != nil:
+		return nil, nil, err
+	}
+	return q.app.reader.AsOf(t, past.Schema, past.Position), past.Release, nil
+}
+
+// moment is the question that a tenant's past comes to: its own events, and those of the platform that it shares.
+func moment(t domain.TenantID, m transport.Moment) replay.Question {
+	q := replay.Question{Tenant: t.UUID, Position: m.Position, At: m.Time}
+	if t != domain.Root {
+		q.Shared = []uuid.UUID{domain.Root.UUID}
+	}
+	return q
+}
+
+func (q queries) Wait(ctx context.Context, projector string, position int64) error {
+	if projector == "" {
+		return q.app.follower.await(ctx, position)
+	}
+	return q.app.feed.Wait(ctx, projector, position)
+}
+
+func (q queries) EventsAt(ctx context.Context, t domain.TenantID, positions []int64) ([]readmodels.EventRef, error) {
+	return q.app.reader.EventsAt(ctx, t.UUID, positions)
+}
+
+// Serve runs Chancery until ctx ends, then stops it in order.
+func Serve(ctx context.Context, s Settings, listen string, migrate bool, out io.Writer) error {
+	c := s.config()
+	c.Migrate = migrate
+	a, err := Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if err := a.Install(ctx); err != nil {
+		return err
+	}
+	handler, err := a.Handler()
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	server := handler.HTTP()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	a.announce(ctx, listener.Addr().String(), out)
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	a.log.Info("stopping")
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	if err := server.Shutdown(patience); err != nil {
+		a.log.Warn("requests were cut off", "error", err)
+	}
+	return nil
+}
+
+// announce tells where Chancery is, and where its first key lies.
+func (a *App) announce(ctx context.Context, address string, out io.Writer) {
+	fmt.Fprintf(out, "Chancery %s serves http://%s (see /docs)\n", Version(), address)
+	if done, err := a.bootstrapped(ctx); err == nil && !done {
+		fmt.Fprintf(out, "The bootstrap token of the first administrator lies in %s\n", filepath.Join(a.config.Data, bootstrapFile))
+	}
+}
+
+// OpenAPI writes the description of the API.
+func OpenAPI(out io.Writer) error {
+	text, err := transport.OpenAPI(Version())
+	if err == nil {
+		_, err = out.Write(text)
+	}
+	return err
+}
+
+// http prepares the observer of a route.
+func (m *metrics) http(method, route string) func(status int, took time.Duration) {
+	took := m.requestTook.WithLabelValues(method, route)
+	counters := map[int]prometheus.Counter{}
+	for _, status := range []int{http.StatusOK, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity} {
+		counters[status] = m.requests.WithLabelValues(method, route, strconv.Itoa(status))
+	}
+	return func(status int, d time.Duration) {
+		took.Observe(d.Seconds())
+		if c, ok := counters[status]; ok {
+			c.Inc()
+			return
+		}
+		m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	}
+}

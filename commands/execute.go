@@ -397,9 +397,6 @@ type rawTag dcb.Tag
 func (t rawTag) Tag() dcb.Tag { return dcb.Tag(t) }
 
 func idIn(t dcb.Tagger) uuid.UUID {
-	if named, ok := t.(interface{ ID() uuid.UUID }); ok {
-		return named.ID()
-	}
 	_, text, _ := strings.Cut(string(t.Tag()), ":")
 	id, _ := uuid.Parse(text)
 	return id

@@ -3,8 +3,6 @@ package commands
 import (
 	"strings"
 
-	"github.com/google/uuid"
-
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
@@ -15,7 +13,7 @@ type RegisterPrivilege struct {
 	Description string           `json:"description,omitzero" description:"what it lets one do"`
 }
 
-func (c RegisterPrivilege) Target() dcb.Tagger { return NamedPrivilege{c.Name} }
+func (c RegisterPrivilege) Target() dcb.Tagger { return c.Name }
 
 func (c RegisterPrivilege) Decide(env Env) dcb.Decision {
 	p := domain.PrivilegeOf(c.Name)
@@ -43,7 +41,7 @@ type DescribePrivilege struct {
 	Description string           `json:"description" required:"true" description:"what it lets one do"`
 }
 
-func (c DescribePrivilege) Target() dcb.Tagger { return NamedPrivilege{c.Name} }
+func (c DescribePrivilege) Target() dcb.Tagger { return c.Name }
 
 func (c DescribePrivilege) Decide(env Env) dcb.Decision {
 	p := domain.PrivilegeOf(c.Name)
@@ -61,15 +59,4 @@ func (c DescribePrivilege) Decide(env Env) dcb.Decision {
 		}
 		return dcb.Emit(domain.PrivilegeDescribed{Privilege: c.Name, Description: c.Description})
 	})
-}
-
-// NamedPrivilege is a privilege as the target of a command: tagged by name, with an id made of the name.
-type NamedPrivilege struct{ Name domain.Privilege }
-
-// Tag is the privilege's tag.
-func (p NamedPrivilege) Tag() dcb.Tag { return p.Name.Tag() }
-
-// ID is the privilege's id, the same in every installation.
-func (p NamedPrivilege) ID() uuid.UUID {
-	return domain.NamedID(domain.Root, "privilege", string(p.Name))
 }

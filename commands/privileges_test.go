@@ -8,7 +8,9 @@ import (
 	"chancery/internal/dcb"
 )
 
-func known(p domain.Privilege) domain.PrivilegeRegistered { return domain.PrivilegeRegistered{Privilege: p} }
+func known(p domain.Privilege) domain.PrivilegeRegistered {
+	return domain.PrivilegeRegistered{Privilege: p}
+}
 
 func onRoot(h history, c Command) outcome { return h.WhenIn(domain.Root, c.Decide(onPlatform(env()))) }
 
@@ -50,11 +52,11 @@ func TestWhatIsSaidOfAPrivilegeChanges(t *testing.T) {
 }
 
 func TestAPrivilegesIDFollowsFromItsName(t *testing.T) {
-	a, b := NamedPrivilege{Name: "repo.write"}, NamedPrivilege{Name: "repo.read"}
+	a, b := domain.Privilege("repo.write"), domain.Privilege("repo.read")
 	if a.ID() == b.ID() || a.ID() != domain.NamedID(domain.Root, "privilege", "repo.write") {
 		t.Errorf("ids %v and %v", a.ID(), b.ID())
 	}
-	if a.Tag() != dcb.Tag("privilege:repo.write") {
+	if a.Tag() != dcb.Tag("privilege:"+a.ID().String()) || a.Tag() != domain.Pattern("repo.write").Tag() {
 		t.Errorf("tag %s", a.Tag())
 	}
 }

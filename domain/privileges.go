@@ -3,14 +3,19 @@ package domain
 import (
 	"strings"
 
+	"github.com/google/uuid"
+
 	"chancery/internal/dcb"
 )
 
 // Privilege is the canonical name of something that may be done: two to six words joined by dots.
 type Privilege string
 
+// ID is the privilege's id: the same name has the same id everywhere.
+func (p Privilege) ID() uuid.UUID { return NamedID(Root, "privilege", string(p)) }
+
 // Tag makes a privilege a tag.
-func (p Privilege) Tag() dcb.Tag { return dcb.Tag("privilege:" + p) }
+func (p Privilege) Tag() dcb.Tag { return tagged("privilege", p.ID()) }
 
 // Check refuses a name of another form.
 func (p Privilege) Check(pointer string) error {
@@ -29,8 +34,8 @@ func (p Privilege) Check(pointer string) error {
 // Pattern is a privilege, or all that begin alike (repo.*), or all (*).
 type Pattern string
 
-// Tag makes a pattern a tag.
-func (p Pattern) Tag() dcb.Tag { return dcb.Tag("privilege:" + p) }
+// Tag makes a pattern a tag; that of a single privilege is the privilege's own.
+func (p Pattern) Tag() dcb.Tag { return Privilege(p).Tag() }
 
 // Everything is the pattern of all privileges.
 const Everything Pattern = "*"

@@ -8,18 +8,18 @@ import (
 	"chancery/projections/internal/rows"
 )
 
-// privileges: a privilege is known by its name and never goes.
+// privileges: a privilege has an id made of its name, and never goes.
 var privileges = feature{
 	tables: []string{"privileges"},
 	writes: []handler{
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.PrivilegeRegistered) error {
 			return q.RegisterPrivilege(ctx, rows.RegisterPrivilegeParams{
-				TenantID: m.Tenant, Name: string(e.Privilege), Description: e.Description, At: m.At, Version: m.Position,
+				TenantID: m.Tenant, ID: e.Privilege.ID(), Name: string(e.Privilege), Description: e.Description, At: m.At, Version: m.Position,
 			})
 		}),
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.PrivilegeDescribed) error {
 			return q.DescribePrivilege(ctx, rows.DescribePrivilegeParams{
-				TenantID: m.Tenant, Name: string(e.Privilege), Description: e.Description, At: m.At, Version: m.Position,
+				TenantID: m.Tenant, ID: e.Privilege.ID(), Description: e.Description, At: m.At, Version: m.Position,
 			})
 		}),
 	},

@@ -42,8 +42,7 @@ type Collection struct {
 	Kind      string // of the tag under which the log keeps a thing's history; empty if things have none
 	Projector string // whose offset says how much an answer has seen; empty: the log itself, which never lags
 	Filters   []Filter
-	Item      any  // a zero item, to describe its shape
-	ByName    bool // things are named, and their names are their ids; else ids are UUIDs
+	Item      any // a zero item, to describe its shape
 
 	place place
 	list  func(context.Context, *rows.Queries, query) ([]item, error)
@@ -65,7 +64,6 @@ type place uint8
 
 const (
 	byID place = iota
-	byName
 	byNumber
 )
 
@@ -77,9 +75,8 @@ func (p place) valid(s string) bool {
 	case byNumber:
 		n, err := strconv.ParseInt(s, 10, 64)
 		return err == nil && n > 0
-	case byName:
 	}
-	return s != "" && storable(s)
+	return false
 }
 
 // collection completes a collection with the query behind it. It asks for one row or a page; rows of the query's struct
@@ -90,7 +87,6 @@ func collection[T any, P interface {
 }](c Collection, list func(context.Context, *rows.Queries, query) ([]T, error),
 ) Collection {
 	c.Item = *new(T)
-	c.ByName = c.place == byName
 	c.list = func(ctx context.Context, db *rows.Queries, q query) ([]item, error) {
 		found, err := list(ctx, db, q)
 		out := make([]item, len(found))

@@ -123,14 +123,6 @@ func (q query) onlyID() *uuid.UUID {
 	return &u
 }
 
-// onlyName is the one name asked for, else the filter's.
-func (q query) onlyName(filter string) *string {
-	if q.only != "" {
-		return &q.only
-	}
-	return q.text(filter)
-}
-
 func (q query) afterID() uuid.UUID {
 	u, _ := uuid.Parse(q.after) // checked; "" is the smallest
 	return u

@@ -201,12 +201,7 @@ func column(t *testing.T, items []any, name string) []string {
 }
 
 // identity names an item within its collection.
-func identity(c readmodels.Collection, o map[string]any) string {
-	if c.ByName {
-		return o["name"].(string)
-	}
-	return o["id"].(string)
-}
+func identity(o map[string]any) string { return o["id"].(string) }
 
 // watched is a source that shows each statement's plan.
 type watched struct {

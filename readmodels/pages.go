@@ -179,9 +179,6 @@ func (c Collection) filter(name string) (Filter, bool) {
 
 // names reports whether id could be one of the collection's.
 func (c Collection) names(id string) bool {
-	if c.ByName {
-		return id != "" && storable(id)
-	}
 	u, err := uuid.Parse(id)
 	return err == nil && u.String() == id
 }

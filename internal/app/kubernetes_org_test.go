@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -92,6 +93,16 @@ func TestAnImportedHistoryIsTheHistory(t *testing.T) {
 	t.Run("as of its instants the tables equal its states", func(t *testing.T) {
 		for at, want := range states {
 			began := time.Now()
+			var tenants []string
+			for _, tenant := range readAll(t, server, token, "root", "tenants", at.Format(time.RFC3339)) {
+				if name, _ := tenant["name"].(string); name != "Platform" {
+					tenants = append(tenants, name)
+				}
+			}
+			slices.Sort(tenants)
+			if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), tenants); diff != "" {
+				t.Fatalf("tenants as of %s (-want +got):\n%s", at, diff)
+			}
 			for org, o := range want {
 				got := orgState(t, server, token, org, at.Format(time.RFC3339))
 				if diff := cmp.Diff(o, got); diff != "" {
@@ -200,13 +211,17 @@ func readAll(t *testing.T, server *httptest.Server, token, tenant, collection, a
 	for i := 0; i < len(filter); i += 2 {
 		q.Set(filter[i], filter[i+1])
 	}
+	address := "/v1/tenants/" + tenant + "/" + collection
+	if collection == "tenants" {
+		address = "/v1/tenants"
+	}
 	var all []map[string]any
 	for {
 		var page struct {
 			Items []map[string]any `json:"items"`
 			Next  string           `json:"next"`
 		}
-		get(t, server, token, "/v1/tenants/"+tenant+"/"+collection+"?"+q.Encode(), &page)
+		get(t, server, token, address+"?"+q.Encode(), &page)
 		all = append(all, page.Items...)
 		if page.Next == "" {
 			return all

@@ -77,7 +77,9 @@ func (q queries) AsOf(ctx context.Context, t domain.TenantID, m transport.Moment
 // moment is the question that a tenant's past comes to: its own events, and those of the platform that it shares.
 func moment(t domain.TenantID, m transport.Moment) replay.Question {
 	q := replay.Question{Tenant: t.UUID, Position: m.Position, At: m.Time}
-	if t != domain.Root {
+	if t == domain.Root {
+		q.Everywhere = domain.Catalog.KindTypes("tenant")
+	} else {
 		q.Shared = []uuid.UUID{domain.Root.UUID}
 	}
 	return q

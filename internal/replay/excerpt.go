@@ -50,6 +50,13 @@ func (p *Past) locate(ctx context.Context, q Question) ([]stretch, int64, error)
 	if err != nil {
 		return nil, 0, err
 	}
+	if len(q.Everywhere) > 0 {
+		others, err := p.elsewhere(ctx, q)
+		if err != nil {
+			return nil, 0, err
+		}
+		stretches = slices.Insert(stretches, 0, others)
+	}
 	position := q.Position
 	if !q.At.IsZero() {
 		for _, s := range stretches {

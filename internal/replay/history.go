@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,11 +14,14 @@ import (
 	"chancery/internal/eventlog"
 )
 
-// stretch is one tenant's events from its first to the one numbered end.
+// stretch is one tenant's events from its first to the one numbered end; or, with types, the first end events of those
+// types of all other tenants.
 type stretch struct {
 	tenant   uuid.UUID
-	end      int64 // tenant_seq of the last event; 0: none
-	position int64 // of that event
+	end      int64 // tenant_seq of the last event; with types, their number; 0: none
+	position int64 // of the last one
+	types    []string
+	at       time.Time // with types: those that had occurred by then; zero: all up to position
 }
 
 // stretches decides which events a question about the past concerns. It relies on positions and
@@ -70,8 +74,8 @@ type instant struct {
 const (
 	selectLast    = `SELECT coalesce(max(tenant_seq), 0) FROM core.events WHERE tenant_id = $1`
 	selectInstant = `SELECT position, occurred_at FROM core.events WHERE tenant_id = $1 AND tenant_seq = $2`
-	selectStretch = `SELECT position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, request_id, occurred_at, created_at
-FROM core.events WHERE tenant_id = $1 AND tenant_seq > $2 AND tenant_seq <= $3 ORDER BY tenant_seq LIMIT $4`
+	selectEvents  = `SELECT position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, request_id, occurred_at, created_at FROM core.events`
+	selectStretch = selectEvents + ` WHERE tenant_id = $1 AND tenant_seq > $2 AND tenant_seq <= $3 ORDER BY tenant_seq LIMIT $4`
 )
 
 // end finds a tenant's last event that satisfies in, which MUST hold for a beginning of its events and no
@@ -117,7 +121,44 @@ type merged struct {
 type part struct {
 	stretch
 	seq    int64 // read up to here
+	last   int64 // its position
 	buffer []eventlog.Raw
+}
+
+// elsewhere is what a question hears of other tenants. Of two such stretches one contains the other; so number and last
+// position tell them apart.
+func (p *Past) elsewhere(ctx context.Context, q Question) (stretch, error) {
+	s := stretch{tenant: q.Tenant, types: q.Everywhere, at: q.At}
+	query, until := `SELECT count(*), coalesce(max(position), 0) FROM core.events
+WHERE `+ofTypes(q.Everywhere)+` AND tenant_id <> $1 AND `, any(q.Position)
+	if q.At.IsZero() {
+		query += "position <= $2"
+	} else {
+		query, until = query+"occurred_at <= $2", q.At
+	}
+	if err := p.cfg.Project.QueryRow(ctx, query, q.Tenant, until).Scan(&s.end, &s.position); err != nil {
+		return s, fmt.Errorf("find the events of other tenants: %w", err)
+	}
+	return s, nil
+}
+
+// ofTypes is the condition as the predicate of a partial index has it; a parameter would not match it.
+func ofTypes(types []string) string {
+	return "type = ANY ('{" + strings.Join(types, ",") + "}'::text[])"
+}
+
+// read returns the events of a stretch of other tenants that follow a position.
+func (p *part) read(ctx context.Context, pool *pgxpool.Pool, limit int) (pgx.Rows, error) {
+	if len(p.types) == 0 {
+		return pool.Query(ctx, selectStretch, p.tenant, p.seq, p.end, limit)
+	}
+	at := p.at
+	if at.IsZero() {
+		at = time.Unix(1<<40, 0) // later than anything
+	}
+	return pool.Query(ctx, selectEvents+` WHERE `+ofTypes(p.types)+`
+AND tenant_id <> $1 AND position > $2 AND position <= $3 AND occurred_at <= $4 ORDER BY position LIMIT $5`,
+		p.tenant, p.last, p.position, at, limit)
 }
 
 func newMerged(pool *pgxpool.Pool, stretches []stretch) *merged {
@@ -154,7 +195,7 @@ func (p *part) fill(ctx context.Context, pool *pgxpool.Pool, limit int) error {
 	if len(p.buffer) > 0 || p.seq >= p.end {
 		return nil
 	}
-	rows, err := pool.Query(ctx, selectStretch, p.tenant, p.seq, p.end, limit)
+	rows, err := p.read(ctx, pool, limit)
 	if err != nil {
 		return err
 	}
@@ -167,7 +208,8 @@ func (p *part) fill(ctx context.Context, pool *pgxpool.Pool, limit int) error {
 		return err
 	}
 	for i := range p.buffer {
-		if p.seq++; p.buffer[i].TenantSeq != p.seq {
+		p.last = p.buffer[i].Position
+		if p.seq++; len(p.types) == 0 && p.buffer[i].TenantSeq != p.seq {
 			return fmt.Errorf("hole in the log: event %d of tenant %s is missing: %w", p.seq, p.tenant, eventlog.ErrHole)
 		}
 	}

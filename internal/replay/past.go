@@ -61,6 +61,8 @@ type Question struct {
 	Shared   []uuid.UUID // tenants whose rows it may see too, such as the root tenant
 	Position int64
 	At       time.Time
+	// Everywhere lists types of events that it hears of all tenants. A partial index of the log SHOULD have exactly these.
+	Everywhere []string
 }
 
 // View is a schema to read. Release MUST be called when reading is done, once or more.
@@ -332,7 +334,7 @@ func (p *Past) build(ctx context.Context, schema string, stretches []stretch) er
 func keyOf(stretches []stretch) string {
 	h := sha256.New()
 	for _, s := range stretches {
-		fmt.Fprintf(h, "%s:%d;", s.tenant, s.end)
+		fmt.Fprintf(h, "%s:%d:%d:%q;", s.tenant, s.end, s.position, s.types)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

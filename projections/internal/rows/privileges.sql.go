@@ -14,7 +14,7 @@ import (
 
 const describePrivilege = `-- name: DescribePrivilege :exec
 UPDATE privileges SET description = $1, updated_at = $2, version = $3
-WHERE tenant_id = $4 AND name = $5 AND version < $3
+WHERE tenant_id = $4 AND id = $5 AND version < $3
 `
 
 type DescribePrivilegeParams struct {
@@ -22,7 +22,7 @@ type DescribePrivilegeParams struct {
 	At          time.Time
 	Version     int64
 	TenantID    uuid.UUID
-	Name        string
+	ID          uuid.UUID
 }
 
 func (q *Queries) DescribePrivilege(ctx context.Context, arg DescribePrivilegeParams) error {
@@ -31,19 +31,20 @@ func (q *Queries) DescribePrivilege(ctx context.Context, arg DescribePrivilegePa
 		arg.At,
 		arg.Version,
 		arg.TenantID,
-		arg.Name,
+		arg.ID,
 	)
 	return err
 }
 
 const registerPrivilege = `-- name: RegisterPrivilege :exec
-INSERT INTO privileges (tenant_id, name, description, created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $4, $5)
-ON CONFLICT (tenant_id, name) DO NOTHING
+INSERT INTO privileges (tenant_id, id, name, description, created_at, updated_at, version)
+VALUES ($1, $2, $3, $4, $5, $5, $6)
+ON CONFLICT (tenant_id, id) DO NOTHING
 `
 
 type RegisterPrivilegeParams struct {
 	TenantID    uuid.UUID
+	ID          uuid.UUID
 	Name        string
 	Description string
 	At          time.Time
@@ -53,6 +54,7 @@ type RegisterPrivilegeParams struct {
 func (q *Queries) RegisterPrivilege(ctx context.Context, arg RegisterPrivilegeParams) error {
 	_, err := q.db.Exec(ctx, registerPrivilege,
 		arg.TenantID,
+		arg.ID,
 		arg.Name,
 		arg.Description,
 		arg.At,

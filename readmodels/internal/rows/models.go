@@ -99,6 +99,7 @@ type PolicyOverride struct {
 
 type Privilege struct {
 	TenantID    uuid.UUID     `json:"tenant_id"`
+	ID          uuid.UUID     `json:"id"`
 	Name        string        `json:"name"`
 	Description string        `json:"description"`
 	CreatedAt   time.Time     `json:"created_at"`

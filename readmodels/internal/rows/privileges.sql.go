@@ -12,28 +12,31 @@ import (
 )
 
 const privileges = `-- name: Privileges :many
-SELECT tenant_id, name, description, created_at, updated_at, version
+SELECT tenant_id, id, name, description, created_at, updated_at, version
 FROM privileges
-WHERE tenant_id = ANY (ARRAY[$1, '00000000-0000-0000-0000-000000000001'::uuid]) AND name > $2
-  AND ($3::text IS NULL OR name = $3)
-  AND ($4::uuid IS NULL OR tenant_id = $4)
-ORDER BY name
-LIMIT $5
+WHERE tenant_id = ANY (ARRAY[$1, '00000000-0000-0000-0000-000000000001'::uuid]) AND id > $2
+  AND ($3::uuid IS NULL OR id = $3)
+  AND ($4::text IS NULL OR name = $4)
+  AND ($5::uuid IS NULL OR tenant_id = $5)
+ORDER BY id
+LIMIT $6
 `
 
 type PrivilegesParams struct {
 	TenantID uuid.UUID  `json:"tenant_id"`
-	After    string     `json:"after"`
+	After    uuid.UUID  `json:"after"`
+	ID       *uuid.UUID `json:"id"`
 	Name     *string    `json:"name"`
 	OwnerID  *uuid.UUID `json:"owner_id"`
 	RowLimit int32      `json:"row_limit"`
 }
 
-// The tenant's and the platform's; a privilege's name is its id.
+// The tenant's and the platform's.
 func (q *Queries) Privileges(ctx context.Context, arg PrivilegesParams) ([]Privilege, error) {
 	rows, err := q.db.Query(ctx, privileges,
 		arg.TenantID,
 		arg.After,
+		arg.ID,
 		arg.Name,
 		arg.OwnerID,
 		arg.RowLimit,
@@ -47,6 +50,7 @@ func (q *Queries) Privileges(ctx context.Context, arg PrivilegesParams) ([]Privi
 		var i Privilege
 		if err := rows.Scan(
 			&i.TenantID,
+			&i.ID,
 			&i.Name,
 			&i.Description,
 			&i.CreatedAt,

@@ -1,9 +1,10 @@
 -- name: Privileges :many
--- The tenant's and the platform's; a privilege's name is its id.
-SELECT tenant_id, name, description, created_at, updated_at, version
+-- The tenant's and the platform's.
+SELECT tenant_id, id, name, description, created_at, updated_at, version
 FROM privileges
-WHERE tenant_id = ANY (ARRAY[@tenant_id, '00000000-0000-0000-0000-000000000001'::uuid]) AND name > @after
+WHERE tenant_id = ANY (ARRAY[@tenant_id, '00000000-0000-0000-0000-000000000001'::uuid]) AND id > @after
+  AND (sqlc.narg('id')::uuid IS NULL OR id = sqlc.narg('id'))
   AND (sqlc.narg('name')::text IS NULL OR name = sqlc.narg('name'))
   AND (sqlc.narg('owner_id')::uuid IS NULL OR tenant_id = sqlc.narg('owner_id'))
-ORDER BY name
+ORDER BY id
 LIMIT @row_limit;

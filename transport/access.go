@@ -74,10 +74,10 @@ type (
 		Evaluations []decision `json:"evaluations"`
 	}
 	decisionContext struct {
-		Position readmodels.Position `json:"position,omitzero" description:"what the decision has seen"`
-		Reason   access.Reason       `json:"reason,omitzero" description:"the reason, in one word"`
-		Reasons  []reason            `json:"reasons,omitzero" description:"everything that was weighed"`
-		Error    *itemError          `json:"error,omitzero" description:"why the question could not be answered"`
+		Position *readmodels.Position `json:"position,omitzero" description:"what the decision has seen"`
+		Reason   access.Reason        `json:"reason,omitzero" description:"the reason, in one word"`
+		Reasons  []reason             `json:"reasons,omitzero" description:"everything that was weighed"`
+		Error    *itemError           `json:"error,omitzero" description:"why the question could not be answered"`
 	}
 	itemError struct {
 		Status  int    `json:"status"`
@@ -215,7 +215,7 @@ func (s *Server) evaluate(c *call, r evaluationRequest) (decision, int64, error)
 	a := judge.Decide(q)
 	d := decision{Decision: a.Allowed && known}
 	if r.Context.placed() {
-		d.Context = &decisionContext{Position: readmodels.Position(a.Position)}
+		d.Context = &decisionContext{Position: new(readmodels.Position(a.Position))}
 	}
 	return d, a.Position, nil
 }
@@ -237,6 +237,9 @@ func (s *Server) judge(c *call, rc *requestContext) (Judge, time.Time, error) {
 	if len(rc.AsOf) == 0 || rc.AsOf.Kind() == 'n' {
 		return s.config.Access, c.now, nil
 	}
+	if c.past.judge != nil && c.past.asOf == string(rc.AsOf) {
+		return c.past.judge, c.past.at, nil
+	}
 	m, err := moment(scalar(rc.AsOf), c.now)
 	if err == nil && s.config.AccessAsOf == nil {
 		err = errors.New("is not offered here")
@@ -248,7 +251,17 @@ func (s *Server) judge(c *call, rc *requestContext) (Judge, time.Time, error) {
 	if errors.Is(err, ErrBeyond) {
 		err = badBody(inputError{Pointer: "/context/as_of", Detail: ErrBeyond.Error()})
 	}
+	if err == nil {
+		c.past = pastJudge{string(rc.AsOf), judge, at}
+	}
 	return judge, at, err
+}
+
+// pastJudge is kept for the questions of one request: the past is dear.
+type pastJudge struct {
+	asOf  string
+	judge Judge
+	at    time.Time
 }
 
 // scalar is the text of a string or a number.
@@ -310,7 +323,7 @@ func (s *Server) mayAsk(c *call, subject *entity) error {
 // explain decides and tells why. What a user of the platform holds there is not shown to tenants.
 func (s *Server) explain(c *call, judge Judge, q access.Question, known bool) (decision, int64, error) {
 	e := judge.Explain(q)
-	d := decision{Decision: e.Allowed && known, Context: &decisionContext{Position: readmodels.Position(e.Position), Reason: e.Why}}
+	d := decision{Decision: e.Allowed && known, Context: &decisionContext{Position: new(readmodels.Position(e.Position)), Reason: e.Why}}
 	if !known {
 		d.Context.Reason = "resource-unknown"
 		return d, e.Position, nil
@@ -318,15 +331,9 @@ func (s *Server) explain(c *call, judge Judge, q access.Question, known bool) (d
 	if home, _, found := judge.User(q.User); found && home != c.tenant && c.caller.Tenant != domain.Root {
 		return d, e.Position, nil
 	}
-	names := map[int64]*eventName{}
-	if positions := e.Positions(); len(positions) > 0 {
-		refs, err := s.config.Queries.EventsAt(c.ctx(), c.tenant, positions)
-		if err != nil {
-			return d, 0, err
-		}
-		for _, r := range refs {
-			names[int64(r.Position)] = &eventName{r.ID, r.Type}
-		}
+	names, err := s.eventNames(c, e.Positions())
+	if err != nil {
+		return d, 0, err
 	}
 	for _, weighed := range e.Steps {
 		r := reason{Rule: weighed.Rule, Counts: weighed.Counts, Note: weighed.Note}
@@ -336,6 +343,28 @@ func (s *Server) explain(c *call, judge Judge, q access.Question, known bool) (d
 		d.Context.Reasons = append(d.Context.Reasons, r)
 	}
 	return d, e.Position, nil
+}
+
+// eventNames are those of the tenant's events, and of the platform's for one of the platform.
+func (s *Server) eventNames(c *call, positions []int64) (map[int64]*eventName, error) {
+	names := map[int64]*eventName{}
+	if len(positions) == 0 {
+		return names, nil
+	}
+	visible := []domain.TenantID{c.tenant}
+	if c.caller.Tenant != c.tenant {
+		visible = append(visible, c.caller.Tenant)
+	}
+	for _, t := range visible {
+		refs, err := s.config.Queries.EventsAt(c.ctx(), t, positions)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range refs {
+			names[int64(r.Position)] = &eventName{r.ID, r.Type}
+		}
+	}
+	return names, nil
 }
 
 // missing lists what a question lacks.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -102,7 +103,7 @@ func (s *Server) bulkStream(c *call, lines [][]byte, key string) error {
 			if _, err := c.Response().Write(run.answers()); err != nil || c.ctx().Err() != nil {
 				return nil //nolint:nilerr // the caller left; what was done is done
 			}
-			c.Response().Flush()
+			_ = http.NewResponseController(c.Response().Writer).Flush() // at the latest it goes out at the end
 		}
 	}
 	return nil
@@ -134,7 +135,6 @@ type run struct {
 	outcomes []commands.Outcome
 	orders   []commands.Order
 	of       []int // of each order: its place in outcomes
-	position int64
 	out      []byte
 }
 
@@ -276,7 +276,7 @@ func (r *run) answers() []byte {
 func (s *Server) lineProblem(err error) *problem {
 	p := s.problemOf(err)
 	if in, ok := errors.AsType[*domain.InputError](err); ok && in.Pointer != "/at" {
-		p, _ = inside(p, "/body").(*problem)
+		p = p.inside("/body")
 	}
 	return p
 }
@@ -284,17 +284,19 @@ func (s *Server) lineProblem(err error) *problem {
 // inside moves what is wrong with a part of the input to where that part stands.
 func inside(err error, pointer string) error {
 	if errs, ok := errors.AsType[strictjson.Errors](err); ok {
-		err = badBody(inputErrors(errs)...)
+		return badBody(inputErrors(errs)...).inside(pointer)
 	}
-	p, ok := errors.AsType[*problem](err)
-	if !ok || len(p.Errors) == 0 {
-		return err
+	if p, ok := errors.AsType[*problem](err); ok && len(p.Errors) > 0 {
+		return p.inside(pointer)
 	}
+	return err
+}
+
+func (p *problem) inside(pointer string) *problem {
 	moved := *p
-	moved.Errors = nil
-	for _, e := range p.Errors {
-		e.Pointer = pointer + e.Pointer
-		moved.Errors = append(moved.Errors, e)
+	moved.Errors = slices.Clone(p.Errors)
+	for i := range moved.Errors {
+		moved.Errors[i].Pointer = pointer + moved.Errors[i].Pointer
 	}
 	return &moved
 }

@@ -22,6 +22,7 @@ type call struct {
 	now    time.Time
 	caller access.Caller   // of routes for signedIn and within
 	tenant domain.TenantID // the one in the path; where there is none, the caller's
+	past   pastJudge       // the last one that was asked for
 }
 
 func (c *call) ctx() context.Context { return c.Request().Context() }
@@ -29,7 +30,7 @@ func (c *call) ctx() context.Context { return c.Request().Context() }
 func (c *call) header(name string) string { return c.Request().Header.Get(name) }
 
 const (
-	headerRequest  = echo.HeaderXRequestID
+	headerRequest  = "X-Request-ID"
 	headerPosition = "Chancery-Position"
 )
 
@@ -60,7 +61,7 @@ func (s *Server) try(c *call, r route) (err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
-		case http.ErrAbortHandler: //nolint:errorlint // a sentinel, thrown as it is
+		case http.ErrAbortHandler:
 			panic(p)
 		default:
 			err = &panicked{p, debug.Stack()}

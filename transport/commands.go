@@ -135,8 +135,8 @@ func ifMatch(c *call) (match, error) {
 	case len(given) == 1 && len(given[0]) > 2:
 		tag := given[0]
 		n, ok := digits(tag[1 : len(tag)-1])
-		if tag[0] == '"' && tag[len(tag)-1] == '"' && ok && n > 0 {
-			return match{true, n}, nil
+		if tag[0] == '"' && tag[len(tag)-1] == '"' && ok {
+			return match{true, max(n, 1)}, nil // 0 is the tag of what never changed; event 1 is the platform's own beginning
 		}
 	}
 	return match{}, badHeader("If-Match", `must be one position in quotation marks, such as "42", or *`)

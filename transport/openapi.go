@@ -15,6 +15,7 @@ import (
 	"github.com/swaggest/swgui/v5emb"
 
 	"chancery/commands"
+	"chancery/domain"
 	"chancery/readmodels"
 )
 
@@ -51,6 +52,9 @@ func describe(version string) (*document, error) {
 		WithDescription("Who exists, who may do what, and the proof of it.")
 	d.r.Spec.SetHTTPBearerTokenSecurity(bearerScheme, "chn_pat_…", "An API token.")
 	d.r.DefaultOptions = append(d.r.DefaultOptions, jsonschema.InterceptSchema(plainTypes), jsonschema.InterceptDefName(plainName))
+	for _, plain := range plainSamples {
+		d.r.InlineDefinition(plain)
+	}
 	d.everything()
 	if d.err != nil {
 		return nil, fmt.Errorf("describe the API: %w", d.err)
@@ -279,6 +283,13 @@ var (
 	rawMessage      = reflect.TypeFor[stdjson.RawMessage]()
 	position        = reflect.TypeFor[readmodels.Position]()
 )
+
+// plainSamples are of types that are described where they stand, so that each can say whether it may be null.
+var plainSamples = []any{
+	uuid.UUID{}, readmodels.Position(0), jsontext.Value{}, domain.TenantID{}, domain.DomainID{}, domain.DepartmentID{}, domain.GroupID{},
+	domain.MembershipID{}, domain.PolicyID{}, domain.UserID{}, domain.IdentityID{}, domain.TokenID{}, domain.RoleID{},
+	domain.AssignmentID{}, domain.OverrideID{},
+}
 
 // plainTypes describes ids, positions and raw JSON as what they are outside; commands take no key but those named.
 func plainTypes(p jsonschema.InterceptSchemaParams) (stop bool, err error) {

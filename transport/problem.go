@@ -105,6 +105,22 @@ func (s *Server) problemOf(err error) *problem {
 	if e, ok := errors.AsType[*readmodels.InputError](err); ok {
 		return badParameter(e.Parameter, e.Detail)
 	}
+	if p := expected(err); p != nil {
+		return p
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return unavailable("the request was given up", nil)
+	case errors.Is(err, context.DeadlineExceeded), s.config.Unavailable != nil && s.config.Unavailable(err):
+		return unavailable("the database did not answer; try again", err)
+	}
+	p := *errInternal
+	p.cause = err
+	return &p
+}
+
+// expected words the errors that are no faults; nil for others.
+func expected(err error) *problem {
 	switch {
 	case errors.Is(err, strictjson.ErrTooLarge):
 		return errTooLarge
@@ -124,12 +140,8 @@ func (s *Server) problemOf(err error) *problem {
 		return badParameter("as_of", ErrBeyond.Error())
 	case errors.Is(err, ErrBusy):
 		return unavailable(ErrBusy.Error(), nil)
-	case errors.Is(err, context.DeadlineExceeded), s.config.Unavailable != nil && s.config.Unavailable(err):
-		return unavailable("the database did not answer; try again", err)
 	}
-	p := *errInternal
-	p.cause = err
-	return &p
+	return nil
 }
 
 func refused(r *domain.Refusal, err error) *problem {

@@ -187,32 +187,39 @@ func questionOf(c *call, takes string) (q question, err error) {
 		if len(given) > 1 {
 			return q, badParameter(name, "is given twice")
 		}
-		switch text := given[0]; {
-		case name == "as_of":
-			q.past = true
-			if q.asOf, err = moment(text, c.now); err != nil {
-				return q, badParameter(name, err.Error())
-			}
-		case name == "limit" && strings.Contains(takes, name):
-			n, ok := digits(text)
-			if !ok || n < 1 || n > readmodels.MaxLimit {
-				return q, badParameter(name, "must be from 1 to "+strconv.Itoa(readmodels.MaxLimit))
-			}
-			q.Limit = int32(n)
-		case name == "cursor" && strings.Contains(takes, name):
-			if q.Cursor = text; text == "" {
-				return q, badParameter(name, "is empty")
-			}
-		case strings.Contains(takes, "filter"):
-			if q.Filter == nil {
-				q.Filter = map[string]string{}
-			}
-			q.Filter[name] = text
-		default:
-			return q, badParameter(name, "is no parameter of this address")
+		if err := q.take(name, given[0], takes, c.now); err != nil {
+			return q, badParameter(name, err.Error())
 		}
 	}
 	return q, nil
+}
+
+// take reads one parameter. What an address takes besides as_of is told in words.
+func (q *question) take(name, text, takes string, now time.Time) (err error) {
+	switch {
+	case name == "as_of":
+		q.past = true
+		q.asOf, err = moment(text, now)
+		return err
+	case name == "limit" && strings.Contains(takes, name):
+		n, ok := digits(text)
+		if !ok || n < 1 || n > readmodels.MaxLimit {
+			return errLimit
+		}
+		q.Limit = int32(n)
+	case name == "cursor" && strings.Contains(takes, name):
+		if q.Cursor = text; text == "" {
+			return errEmpty
+		}
+	case strings.Contains(takes, "filter"):
+		if q.Filter == nil {
+			q.Filter = map[string]string{}
+		}
+		q.Filter[name] = text
+	default:
+		return errParameter
+	}
+	return nil
 }
 
 func minPosition(c *call) (int64, error) {
@@ -228,6 +235,10 @@ func minPosition(c *call) (int64, error) {
 }
 
 var (
+	errLimit     = errors.New("must be from 1 to " + strconv.Itoa(readmodels.MaxLimit))
+	errEmpty     = errors.New("is empty")
+	errParameter = errors.New("is no parameter of this address")
+
 	errMoment = errors.New("must be a position, or a time in RFC 3339 such as 2026-01-31T12:00:00Z")
 	errFuture = errors.New("lies in the future")
 )

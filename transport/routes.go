@@ -47,15 +47,8 @@ func (s *Server) routes() []route {
 		{http.MethodGet, tenant + "/history", within, s.tenantHistory},
 		{http.MethodGet, tenant + wellKnown, within, s.discover},
 	}
-	for prefix, who := range map[string]audience{"": signedIn, tenant: within} {
-		list = append(list,
-			route{http.MethodPost, prefix + "/access/v1/evaluation", who, s.evaluation},
-			route{http.MethodPost, prefix + "/access/v1/evaluations", who, s.evaluations},
-			route{http.MethodPost, prefix + "/access/v1/search/subject", who, s.searchSubject},
-			route{http.MethodPost, prefix + "/access/v1/search/resource", who, s.searchResource},
-			route{http.MethodPost, prefix + "/access/v1/search/action", who, s.searchAction},
-		)
-	}
+	list = append(list, s.accessRoutes("", signedIn)...) // in the caller's own tenant
+	list = append(list, s.accessRoutes(tenant, within)...)
 	for _, c := range readmodels.Collections {
 		list = append(list,
 			route{http.MethodGet, tenant + "/" + c.Name, within, s.list(c)},
@@ -66,4 +59,14 @@ func (s *Server) routes() []route {
 		}
 	}
 	return list
+}
+
+func (s *Server) accessRoutes(prefix string, who audience) []route {
+	return []route{
+		{http.MethodPost, prefix + "/access/v1/evaluation", who, s.evaluation},
+		{http.MethodPost, prefix + "/access/v1/evaluations", who, s.evaluations},
+		{http.MethodPost, prefix + "/access/v1/search/subject", who, s.searchSubject},
+		{http.MethodPost, prefix + "/access/v1/search/resource", who, s.searchResource},
+		{http.MethodPost, prefix + "/access/v1/search/action", who, s.searchAction},
+	}
 }

@@ -31,8 +31,8 @@ type (
 		Total     int    `json:"total" description:"of all pages"`
 	}
 	searchContext struct {
-		Position    readmodels.Position `json:"position,omitzero" description:"what the answer has seen"`
-		WholeTenant bool                `json:"whole_tenant,omitzero" description:"allowed on the whole tenant, so on unknown resources too"`
+		Position    *readmodels.Position `json:"position,omitzero" description:"what the answer has seen"`
+		WholeTenant bool                 `json:"whole_tenant,omitzero" description:"allowed on the whole tenant, so on unknown resources too"`
 	}
 	found struct {
 		Type string `json:"type"`
@@ -162,7 +162,7 @@ func search[T keyed](s *Server, c *call, r searchRequest, find func(Judge, time.
 	if r.Context.placed() || whole {
 		out.Context = &searchContext{WholeTenant: whole}
 		if r.Context.placed() {
-			out.Context.Position = readmodels.Position(position)
+			out.Context.Position = new(readmodels.Position(position))
 		}
 	}
 	c.position(position)

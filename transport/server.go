@@ -89,12 +89,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 // Routes lists what is served, for tests that try them all.
 func (s *Server) Routes() []*echo.Route { return s.echo.Routes() }
 
-// HTTP is a server for the listener of the caller. Slow senders are cut off; a slow answer is not.
+// HTTP is a server for the listener of the caller. Who sends or reads too slowly is cut off.
 func (s *Server) HTTP() *http.Server {
 	return &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
+		WriteTimeout:      5 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

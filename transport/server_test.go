@@ -3,9 +3,12 @@ package transport_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"chancery/transport/transporttest"
 )
@@ -21,8 +24,8 @@ func TestScripts(t *testing.T) {
 func TestAnotherTenantsThingsAreAnsweredAsThingsThatDoNotExist(t *testing.T) {
 	w := newWorld(t)
 	w.people(t)
-	group := w.must(t, "bea", "POST", "/v1/tenants/beta/commands/create-group", `{"name":"Team"}`, "id")
-	role := w.must(t, "bea", "POST", "/v1/tenants/beta/commands/create-role", `{"name":"Writer"}`, "id")
+	group := w.must(t, "bea", "/v1/tenants/beta/commands/create-group", `{"name":"Team"}`, "id")
+	role := w.must(t, "bea", "/v1/tenants/beta/commands/create-role", `{"name":"Writer"}`, "id")
 	transporttest.Isolation{
 		Handler: w.server, Routes: w.server.Routes(), Token: w.vars["ann"], Own: "acme",
 		Other:  []string{w.vars["beta"], "beta"},
@@ -106,5 +109,30 @@ func TestReadinessTellsItsReasons(t *testing.T) {
 	rec := w.do("", "GET", "/readyz", "")
 	if rec.Code != 503 || !strings.Contains(rec.Body.String(), "the access index is behind") {
 		t.Errorf("answer %d %s", rec.Code, rec.Body)
+	}
+}
+
+func TestAPositionThatIsNotSeenInTimeIsUnavailable(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	w.seen = 3
+	for name, ask := range map[string]func(*http.Request){
+		"a query": func(r *http.Request) { r.Header.Set("Chancery-Min-Position", "4") },
+		"a check": func(r *http.Request) {
+			r.Method, r.URL.Path = "POST", "/access/v1/evaluation"
+			r.Body = io.NopCloser(strings.NewReader(`{"subject":{"type":"user","id":"` + w.vars["annID"] + `"},"action":{"name":"core.users.read"},"resource":{"type":"tenant","id":"acme"},"context":{"min_position":99999}}`))
+			r.ContentLength = -1
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond) // in place of five seconds
+		r := httptest.NewRequestWithContext(ctx, "GET", "/v1/tenants/acme/users", nil)
+		r.Header.Set("Authorization", "Bearer "+w.vars["ann"])
+		ask(r)
+		rec := httptest.NewRecorder()
+		w.server.ServeHTTP(rec, r)
+		cancel()
+		if rec.Code != 503 || rec.Header().Get("Retry-After") != "1" {
+			t.Errorf("%s: %d %v %s", name, rec.Code, rec.Header(), rec.Body)
+		}
 	}
 }

@@ -178,7 +178,7 @@ func (w *world) bootstrap(ctx context.Context, given, email, name string) (token
 	return result.Reveal[1], c.User.UUID, domain.Root.UUID, err
 }
 
-func (w *world) Note(tenant domain.TenantID, user domain.UserID, command, code, object string) {
+func (w *world) Note(_ domain.TenantID, _ domain.UserID, command, code, object string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refused = append(w.refused, fmt.Sprintf("%s %s %s", command, code, object))
@@ -349,12 +349,12 @@ func (w *world) do(who, method, target, body string, headers ...string) *httptes
 	return rec
 }
 
-// must sends a request that succeeds, and returns a part of the answer.
-func (w *world) must(t testing.TB, who, method, target, body, part string) string {
+// must posts what succeeds, and returns a part of the answer.
+func (w *world) must(t testing.TB, who, target, body, part string) string {
 	t.Helper()
-	rec := w.do(who, method, target, body)
+	rec := w.do(who, http.MethodPost, target, body)
 	if rec.Code != http.StatusOK {
-		t.Fatalf("%s %s %s: %d %s", method, target, body, rec.Code, rec.Body)
+		t.Fatalf("%s %s: %d %s", target, body, rec.Code, rec.Body)
 	}
 	var answer map[string]any
 	if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil {
@@ -375,9 +375,9 @@ func (w *world) people(t testing.TB) {
 	}
 	w.vars["root"], w.vars["rootID"] = admin["token"], admin["user_id"]
 	for _, p := range []struct{ name, slug, admin string }{{"Acme", "acme", "ann"}, {"Beta", "beta", "bea"}} {
-		w.vars[p.slug] = w.must(t, "root", "POST", "/v1/tenants/root/commands/create-tenant", `{"name":"`+p.name+`","slug":"`+p.slug+`"}`, "id")
+		w.vars[p.slug] = w.must(t, "root", "/v1/tenants/root/commands/create-tenant", `{"name":"`+p.name+`","slug":"`+p.slug+`"}`, "id")
 		w.user(t, p.slug, p.admin)
-		w.must(t, "root", "POST", "/v1/tenants/"+p.slug+"/commands/assign-role",
+		w.must(t, "root", "/v1/tenants/"+p.slug+"/commands/assign-role",
 			`{"role_id":"`+domain.TenantAdmin.String()+`","user_id":"`+w.vars[p.admin+"ID"]+`"}`, "id")
 	}
 	w.user(t, "acme", "abe")
@@ -387,6 +387,6 @@ func (w *world) people(t testing.TB) {
 func (w *world) user(t testing.TB, tenant, name string) {
 	t.Helper()
 	at := "/v1/tenants/" + tenant + "/commands/"
-	w.vars[name+"ID"] = w.must(t, "root", "POST", at+"register-user", `{"display_name":"`+name+`","email":"`+name+`@`+tenant+`.test"}`, "id")
-	w.vars[name] = w.must(t, "root", "POST", at+"issue-token", `{"user_id":"`+w.vars[name+"ID"]+`","name":"t","expires_at":"2026-06-01T00:00:00Z"}`, "token")
+	w.vars[name+"ID"] = w.must(t, "root", at+"register-user", `{"display_name":"`+name+`","email":"`+name+`@`+tenant+`.test"}`, "id")
+	w.vars[name] = w.must(t, "root", at+"issue-token", `{"user_id":"`+w.vars[name+"ID"]+`","name":"t","expires_at":"2026-06-01T00:00:00Z"}`, "token")
 }

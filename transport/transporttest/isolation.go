@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -136,7 +137,7 @@ func (i Isolation) equal(t *testing.T, method, path, hole, known, unknown, body 
 
 // ask is the whole answer as text, but for the ids and times of the request itself.
 func (i Isolation) ask(method, target, body string) string {
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), method, target, strings.NewReader(body))
 	r.Header.Set("Authorization", "Bearer "+i.Token)
 	r.Header.Set("X-Request-ID", "isolation")
 	r.Header.Set("Content-Type", "application/json")
@@ -155,43 +156,45 @@ func (i Isolation) ask(method, target, body string) string {
 }
 
 // body is a command in which every id is the given one, and the rest is plausible. False if it names no thing.
-func body(spec commands.Spec, id string) (string, bool) {
-	var parts []string
-	things := false
+func body(spec commands.Spec, id string) (text string, things bool) {
 	_, creates := spec.New().(commands.Creating)
+	var parts []string
 	for _, f := range reflect.VisibleFields(reflect.TypeOf(spec.Zero)) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name == "" || f.Anonymous {
-			continue
-		}
-		isID := f.Type.Kind() == reflect.Struct && f.Type.NumField() > 0 && f.Type.Field(0).Type == reflect.TypeFor[uuid.UUID]()
 		switch {
-		case isID && name == "id" && creates: // an id is never used twice, anywhere
-		case isID && (name == "department_id" || name == "group_id") && spec.Name == "assign-role": // exactly one subject
-		case isID:
+		case name == "" || f.Anonymous:
+		case isID(f.Type):
+			if name == "id" && creates { // an id is never used twice, anywhere
+				continue
+			}
+			if spec.Name == "assign-role" && (name == "department_id" || name == "group_id") { // exactly one subject
+				continue
+			}
 			things = true
 			parts = append(parts, fmt.Sprintf("%q:%q", name, id))
-		case f.Type == reflect.TypeFor[time.Time]():
-			if f.Tag.Get("required") == "true" {
-				parts = append(parts, fmt.Sprintf("%q:%q", name, time.Now().Add(24*time.Hour).UTC().Format(time.RFC3339)))
-			}
-		case f.Type.Kind() == reflect.String && f.Tag.Get("required") == "true":
-			parts = append(parts, fmt.Sprintf("%q:%q", name, plausible(name, f.Tag.Get("enum"))))
+		case f.Tag.Get("required") == "true":
+			parts = append(parts, fmt.Sprintf("%q:%q", name, plausible(name, f.Type, f.Tag.Get("enum"))))
 		}
 	}
 	return "{" + strings.Join(parts, ",") + "}", things
 }
 
-func plausible(name, enum string) string {
+func isID(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.NumField() > 0 && t.Field(0).Type == reflect.TypeFor[uuid.UUID]()
+}
+
+func plausible(name string, t reflect.Type, enum string) string {
 	if first, _, ok := strings.Cut(enum, ","); ok {
 		return first
 	}
-	switch name {
-	case "email":
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)
+	case name == "email":
 		return "somebody@isolation.test"
-	case "privilege":
+	case name == "privilege":
 		return "core.users.read"
-	case "issuer":
+	case name == "issuer":
 		return "https://isolation.test"
 	}
 	return "isolation"

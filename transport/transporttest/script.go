@@ -38,7 +38,7 @@ func Scripts(t *testing.T, pattern string, begin func(*testing.T) (http.Handler,
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file) //nolint:gosec // a test file
+			text, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func run(t *testing.T, h http.Handler, vars map[string]string, title, text strin
 	if len(lines) == 0 {
 		t.Fatalf("%s: expects nothing", title)
 	}
-	r := httptest.NewRequest(method, target, strings.NewReader(strings.TrimPrefix(strings.Join(body, "\n"), "\n")))
+	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(strings.TrimPrefix(strings.Join(body, "\n"), "\n")))
 	r.Header = head
 	if len(body) > 1 && head.Get("Content-Type") == "" {
 		head.Set("Content-Type", "application/json")
@@ -90,39 +90,55 @@ func judge(t *testing.T, vars map[string]string, title string, w *httptest.Respo
 	}
 	var expected []string
 	for _, line := range lines[1:] {
-		words := strings.Fields(line)
-		switch {
-		case len(words) == 0:
-		case words[0] == "keep" && len(words) == 2:
-			vars[words[1]] = w.Body.String()
-		case words[0] == "keep":
-			vars[words[1]] = pick(t, title, w.Body.Bytes(), words[2])
-		case words[0] == "same":
-			if got := w.Body.String(); got != vars[words[1]] {
-				t.Errorf("%s: answer %s, want the same as %s: %s", title, got, words[1], vars[words[1]])
+		if line == "" {
+			continue
+		}
+		if len(expected) > 0 || line[0] == '{' || line[0] == '[' {
+			if !strings.HasPrefix(line, "keep ") && !strings.HasPrefix(line, "same ") {
+				expected = append(expected, line)
+				continue
 			}
-		case len(expected) == 0 && line[0] != '{' && line[0] != '[':
-			name, want, _ := strings.Cut(line, ": ")
-			if got := w.Header().Get(name); got != want && (want != "*" || got == "") {
-				t.Errorf("%s: header %s is %q, want %q", title, name, got, want)
-			}
-		default:
-			expected = append(expected, line)
+		}
+		demand(t, vars, title, w, line)
+	}
+	if len(expected) > 0 {
+		compare(t, title, w.Body.Bytes(), strings.Join(expected, "\n"))
+	}
+}
+
+// demand obeys one line: keep, same, or a header.
+func demand(t *testing.T, vars map[string]string, title string, w *httptest.ResponseRecorder, line string) {
+	t.Helper()
+	words := strings.Fields(line)
+	switch {
+	case words[0] == "keep" && len(words) == 2:
+		vars[words[1]] = w.Body.String()
+	case words[0] == "keep":
+		vars[words[1]] = pick(t, title, w.Body.Bytes(), words[2])
+	case words[0] == "same":
+		if got := w.Body.String(); got != vars[words[1]] {
+			t.Errorf("%s: answer %s, want the same as %s: %s", title, got, words[1], vars[words[1]])
+		}
+	default:
+		name, want, _ := strings.Cut(line, ": ")
+		if got := w.Header().Get(name); got != want && (want != "*" || got == "") {
+			t.Errorf("%s: header %s is %q, want %q", title, name, got, want)
 		}
 	}
-	if len(expected) == 0 {
-		return
-	}
+}
+
+func compare(t *testing.T, title string, answer []byte, expected string) {
+	t.Helper()
 	var got, want any
-	if err := json.Unmarshal([]byte(strings.Join(expected, "\n")), &want); err != nil {
+	if err := json.Unmarshal([]byte(expected), &want); err != nil {
 		t.Fatalf("%s: the expected JSON is none: %v", title, err)
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
-		t.Errorf("%s: the answer is no JSON: %v: %s", title, err, w.Body)
+	if err := json.Unmarshal(answer, &got); err != nil {
+		t.Errorf("%s: the answer is no JSON: %v: %s", title, err, answer)
 		return
 	}
 	if where := differs("", got, want); where != "" {
-		t.Errorf("%s: at %s the answer is not as expected: %s", title, where, w.Body)
+		t.Errorf("%s: at %s the answer is not as expected: %s", title, where, answer)
 	}
 }
 
@@ -130,16 +146,15 @@ func judge(t *testing.T, vars map[string]string, title string, w *httptest.Respo
 func differs(at string, got, want any) string {
 	switch want := want.(type) {
 	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok {
-			return at + "/"
-		}
+		g, _ := got.(map[string]any)
 		for k, v := range want {
 			if where := differs(at+"/"+k, g[k], v); where != "" {
 				return where
 			}
 		}
-		return ""
+		if g != nil {
+			return ""
+		}
 	case []any:
 		g, ok := got.([]any)
 		if !ok || len(g) != len(want) {
@@ -151,16 +166,13 @@ func differs(at string, got, want any) string {
 			}
 		}
 		return ""
-	case string:
-		if text, ok := got.(string); ok && (want == "*" && text != "" || want == text) {
+	default:
+		text, ok := got.(string)
+		if reflect.DeepEqual(got, want) || want == "*" && ok && text != "" {
 			return ""
 		}
-		return at
 	}
-	if !reflect.DeepEqual(got, want) {
-		return at
-	}
-	return ""
+	return at + "/"
 }
 
 func pick(t *testing.T, title string, body []byte, path string) string {

@@ -47,6 +47,7 @@ generate: ## write what is generated: queries, documents
 
 verify: ## prove that what is generated is current and that go.mod is tidy
 	CGO_ENABLED=0 $(TOOL) sqlc diff
+	go test -run Current ./internal/docs
 	go mod tidy -diff
 	go mod verify
 

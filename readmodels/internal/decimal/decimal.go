@@ -1,4 +1,5 @@
-// Package decimal holds the numbers that travel as strings: JSON readers keep 53 bits of a number (RFC 8259, section 6).
+// Package decimal holds the numbers that travel as strings: JSON readers keep 53 bits of a number (RFC 8259, section 6). It never
+// computes.
 package decimal
 
 import "strconv"

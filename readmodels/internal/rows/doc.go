@@ -1,0 +1,2 @@
+// Package rows is what sqlc makes of sql/queries/readmodels: queries that read, and never write.
+package rows

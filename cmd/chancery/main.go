@@ -1,4 +1,4 @@
-// Command chancery is the core of multi-tenant platforms: identity, tenancy, access, audit. See the README.
+// Command chancery is the core of multi-tenant platforms: identity, tenancy, access, audit. It reads flags; package app does the rest.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package app is the composition root: it puts the parts together, starts them in order and stops them in reverse.
+// Package app is the composition root: it puts the parts together, starts them in order and stops them in reverse. It decides nothing.
 package app
 
 import (
@@ -61,6 +61,7 @@ type App struct {
 	past     *replay.Past
 	metrics  *metrics
 
+	gone    <-chan struct{} // closed when the private database ends by itself
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	closers []func()
@@ -119,10 +120,11 @@ func (a *App) openDatabase(ctx, _ context.Context) error {
 	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	url, stop, err := database(ctx, a.config)
+	url, gone, stop, err := database(ctx, a.config)
 	if err != nil {
 		return err
 	}
+	a.gone = gone
 	a.onClose(stop)
 	l, err := ledger.Open(ctx, ledger.Config{URL: url, Migrate: a.config.Migrate, AllowUnsafe: a.config.AllowUnsafe})
 	if err != nil {
@@ -251,10 +253,13 @@ func (a *App) Install(ctx context.Context) error { return a.install(ctx) }
 
 // Ready lists why requests should go elsewhere; none if all is well.
 func (a *App) Ready(ctx context.Context) []string {
-	var reasons []string
+	reasons, err := a.ledger.Ready(ctx)
+	if err != nil {
+		return []string{"the database cannot be reached"}
+	}
 	head, err := a.raw.Head(ctx)
 	if err != nil {
-		return []string{"the log cannot be read"}
+		return append(reasons, "the log cannot be read")
 	}
 	for _, s := range a.feed.Status() {
 		switch {

@@ -21,7 +21,7 @@ import (
 type Settings struct {
 	DatabaseURL string `help:"PostgreSQL 15 or newer to use; a private one under the data folder if absent." name:"database-url" env:"CHANCERY_DATABASE_URL"`
 	Data        string `help:"Data folder: private database, keys, bootstrap token." default:"./.chancery" env:"CHANCERY_DATA" type:"path"`
-	Tenancy     string `help:"row, or database." default:"row" env:"CHANCERY_TENANCY"`
+	Tenancy     string `help:"row: all tenants in one database, kept apart by row security." default:"row" env:"CHANCERY_TENANCY"`
 	PGBin       string `help:"Folder with postgres and initdb; searched for if absent." name:"pg-bin" env:"CHANCERY_PG_BIN"`
 	LogLevel    string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"CHANCERY_LOG_LEVEL"`
 }
@@ -55,7 +55,7 @@ func Version() string {
 func Migrate(ctx context.Context, s Settings) error {
 	c := s.config()
 	c.Join = true
-	url, stop, err := database(ctx, c)
+	url, _, stop, err := database(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func Verify(ctx context.Context, s Settings, limit int, out io.Writer) error {
 		for _, d := range v.Differences {
 			fmt.Fprintln(out, d)
 		}
-		fmt.Fprintf(out, "compared %d rows with %d events: %d differences\n", v.Rows, v.Events, v.Total)
+		fmt.Fprintf(out, "compared %d rows with %d events; differences: %d\n", v.Rows, v.Events, v.Total)
 		if v.Total > 0 {
 			return ErrDifferences
 		}

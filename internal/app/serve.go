@@ -123,6 +123,8 @@ func Serve(ctx context.Context, s Settings, listen string, migrate bool, out io.
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
+	case <-a.gone:
+		return errDatabaseGone
 	case <-ctx.Done():
 	}
 	a.log.Info("stopping")
@@ -133,6 +135,8 @@ func Serve(ctx context.Context, s Settings, listen string, migrate bool, out io.
 	}
 	return nil
 }
+
+var errDatabaseGone = errors.New("the private PostgreSQL has ended; its log lies in the data folder")
 
 // announce tells where Chancery is, and where its first key lies.
 func (a *App) announce(ctx context.Context, address string, out io.Writer) {

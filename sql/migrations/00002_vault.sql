@@ -7,5 +7,3 @@ CREATE TABLE core.vault (
     CONSTRAINT vault_pkey PRIMARY KEY (one)
 );
 
--- +goose Down
-DROP TABLE core.vault;

@@ -4,5 +4,3 @@
 CREATE INDEX events_of_tenants ON core.events (position)
     WHERE type = ANY ('{tenant.created,tenant.renamed,tenant.slug-changed,tenant.suspended,tenant.reactivated,tenant.closed}'::text[]);
 
--- +goose Down
-DROP INDEX core.events_of_tenants;

@@ -90,11 +90,11 @@ func (a *appender) try(calls []*call, now time.Time, unknown bool) (o outcome, s
 }
 
 // recognise turns duplicates of this very batch, committed by an earlier attempt, into what they are: accepted. Their event
-// ids tell them from the same request of another time.
+// ids tell them from the same request of another time; without events it makes no difference.
 func (a *appender) recognise(ctx context.Context, calls []*call, verdicts []Verdict) error {
 	for i, c := range calls {
 		v := &verdicts[i]
-		if v.Status != Duplicate || v.Part != 0 {
+		if v.Status != Duplicate || v.Part != 0 || len(c.req.Events) == 0 {
 			continue
 		}
 		want := make([]int64, len(c.req.Events))

@@ -67,6 +67,11 @@ func newCall(ctx context.Context, r Request) *call {
 
 // appendProbes lists the index ranges of a query. An item's first tag leads; callers put the rarest first.
 func appendProbes(to []probe, q Query, after int64) []probe {
+	n := 0
+	for _, i := range q {
+		n += max(1, len(i.Types))
+	}
+	to = slices.Grow(to, n)
 	for _, i := range q {
 		p := probe{after: after, tag: TagHash(i.Tags[0])}
 		for n, t := range i.Tags[1:] {

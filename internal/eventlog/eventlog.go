@@ -78,8 +78,8 @@ type Condition struct {
 	After int64
 }
 
-// Part is one idempotent unit of a request; it covers the request's next Events events. It may cover none, provided that
-// the request has other events; its receipt then has First = Last+1.
+// Part is one idempotent unit of a request; it covers the request's next Events events. It may cover none, so that a
+// command which changed nothing is remembered too; its receipt then has First = Last+1.
 type Part struct {
 	ID          uuid.UUID
 	Fingerprint []byte
@@ -95,7 +95,7 @@ type SubjectKey struct {
 // Request is what one Append commits: all of it or nothing.
 type Request struct {
 	Parts      []Part // at least one; their Events add up to len(Events)
-	Events     []Raw  // at least one
+	Events     []Raw
 	Conditions []Condition
 	Keys       []SubjectKey
 }

@@ -60,7 +60,7 @@ func (r Request) checkParts() error {
 		seen[p.ID] = true
 		n += p.Events
 	}
-	if len(r.Events) == 0 || n != len(r.Events) {
+	if len(r.Parts) == 0 || n != len(r.Events) {
 		return fmt.Errorf("%d parts cover %d of %d events", len(r.Parts), n, len(r.Events))
 	}
 	return nil

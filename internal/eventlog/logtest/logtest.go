@@ -1,4 +1,4 @@
-// Package logtest is the suite that every eventlog.Log passes.
+// Package logtest is the suite that every eventlog.Log passes; it knows none of them.
 package logtest
 
 import (
@@ -32,6 +32,7 @@ func Run(t *testing.T, open Opener) {
 		"a repeated part is a duplicate, with another body a reused key": repeated,
 		"a request is taken wholly or not at all":                        allOrNothing,
 		"parts may cover no events":                                      emptyParts,
+		"a request without events is remembered":                         noEvents,
 		"business time never goes back within a tenant":                  businessTime,
 		"created_at never goes back, whatever the clock does":            clock,
 		"of many claimers exactly one wins":                              claimers,
@@ -350,6 +351,42 @@ func emptyParts(t *testing.T, open Opener) {
 	}
 }
 
+// noEvents: a request without events is remembered as any other, alone and among others in flight, and takes no position.
+func noEvents(t *testing.T, open Opener) {
+	l := open(t, eventlog.Config{OnAppend: func(events []eventlog.Raw) {
+		if len(events) == 0 {
+			t.Error("OnAppend was called for no events")
+		}
+	}})
+	accept(t, l, Request(Event("a")))
+	none := eventlog.Request{Parts: []eventlog.Part{{ID: uuid.New(), Fingerprint: []byte("f")}}}
+	for _, want := range []eventlog.Status{eventlog.Accepted, eventlog.Duplicate} {
+		if v := must(t, l, none); v.Status != want || v.First != 2 || v.Last != 1 {
+			t.Errorf("%+v, want status %v from 2 to 1", v, want)
+		}
+	}
+	none.Parts[0].Fingerprint = []byte("g")
+	if v := must(t, l, none); v.Status != eventlog.KeyReused {
+		t.Errorf("%+v", v)
+	}
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			r := eventlog.Request{Parts: []eventlog.Part{{ID: uuid.New()}}}
+			if i%2 == 0 {
+				r = Request(Event("a", fmt.Sprint(i)))
+			}
+			if v, err := l.Append(t.Context(), r); err != nil || v.Status != eventlog.Accepted || v.Last-v.First != int64(len(r.Events))-1 {
+				t.Errorf("%d: %+v %v", i, v, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(history(t, l)); n != 21 {
+		t.Errorf("%d events", n)
+	}
+}
+
 func businessTime(t *testing.T, open Opener) {
 	l := open(t, eventlog.Config{Now: func() time.Time { return at(50) }})
 	when := func(tenants byte, seconds ...int) eventlog.Request {
@@ -444,7 +481,7 @@ func malformed(t *testing.T, open Opener) {
 	}
 	bad := map[string]eventlog.Request{
 		"nothing":           {},
-		"no events":         {Parts: []eventlog.Part{{ID: uuid.New()}}},
+		"no parts":          change(func(r *eventlog.Request) { r.Parts = nil }),
 		"uncovered event":   change(func(r *eventlog.Request) { r.Parts[0].Events = 0 }),
 		"negative part":     change(func(r *eventlog.Request) { r.Parts[0].Events = -1 }),
 		"part twice":        change(func(r *eventlog.Request) { r.Parts = append(r.Parts, eventlog.Part{ID: r.Parts[0].ID}) }),

@@ -1,4 +1,5 @@
-// Package memlog is the event log in memory: the reference for eventlog.PG, and the log of tests that need no database.
+// Package memlog is the event log in memory: the reference for eventlog.PG, and the log of tests that need no database. It never
+// outlives its process.
 package memlog
 
 import (
@@ -54,7 +55,7 @@ func (l *Log) Append(ctx context.Context, r eventlog.Request) (eventlog.Verdict,
 		return v, nil
 	}
 	v := l.store(r, at)
-	if l.onAppend != nil {
+	if l.onAppend != nil && len(r.Events) > 0 {
 		l.onAppend(r.Events)
 	}
 	return v, nil

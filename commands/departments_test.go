@@ -4,15 +4,15 @@ import (
 	"fmt"
 	"testing"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
 
 func TestADepartmentIsCreatedAtTheTopOrUnderAnother(t *testing.T) {
-	top := CreateDepartment{ID: department("sales"), Name: "sales"}
+	top := commands.CreateDepartment{ID: department("sales"), Name: "sales"}
 	given().When(top.Decide(env())).Then(t, departmentMade("sales", ""))
-	below := CreateDepartment{ID: department("inland"), Name: "inland", Parent: department("sales")}
+	below := commands.CreateDepartment{ID: department("inland"), Name: "inland", Parent: department("sales")}
 	given(departmentMade("sales", "")).When(below.Decide(env())).Then(t, departmentMade("inland", "sales"))
 	given().When(below.Decide(env())).ThenRefused(t, domain.ErrDepartmentUnknown)
 	given().elsewhere(globex, departmentMade("sales", "")).When(below.Decide(env())).ThenRefused(t, domain.ErrDepartmentUnknown)
@@ -36,8 +36,8 @@ func departmentRenamed(name, parent, to string) domain.DepartmentRenamed {
 
 func TestDepartmentNamesHaveALength(t *testing.T) {
 	for name, ok := range names() {
-		made := given().When(CreateDepartment{ID: department("x"), Name: name}.Decide(env()))
-		changed := given(departmentMade("sales", "")).When(RenameDepartment{ID: department("sales"), Name: name}.Decide(env()))
+		made := given().When(commands.CreateDepartment{ID: department("x"), Name: name}.Decide(env()))
+		changed := given(departmentMade("sales", "")).When(commands.RenameDepartment{ID: department("sales"), Name: name}.Decide(env()))
 		if ok {
 			made.Events(t)
 			changed.Events(t)
@@ -49,7 +49,7 @@ func TestDepartmentNamesHaveALength(t *testing.T) {
 }
 
 func TestADepartmentIDIsNeverUsedTwice(t *testing.T) {
-	c := CreateDepartment{ID: department("sales"), Name: "other"}
+	c := commands.CreateDepartment{ID: department("sales"), Name: "other"}
 	given(departmentMade("sales", ""), departmentGone("sales", "")).When(c.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
 	given().elsewhere(globex, departmentMade("sales", "")).When(c.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
 }
@@ -57,7 +57,7 @@ func TestADepartmentIDIsNeverUsedTwice(t *testing.T) {
 func TestSiblingsHaveDifferentNames(t *testing.T) {
 	h := given(departmentMade("sales", ""), departmentMade("café", ""), departmentMade("inland", "sales"))
 	create := func(name, parent string) dcb.Decision {
-		c := CreateDepartment{ID: department("new"), Name: name}
+		c := commands.CreateDepartment{ID: department("new"), Name: name}
 		if parent != "" {
 			c.Parent = department(parent)
 		}
@@ -69,13 +69,15 @@ func TestSiblingsHaveDifferentNames(t *testing.T) {
 	h.When(create("Inland", "sales")).ThenRefused(t, domain.ErrDepartmentName)
 	h.When(create("inland", "")).Events(t)
 	h.When(create("inland", "café")).Events(t)
-	h.When(RenameDepartment{ID: department("sales"), Name: "Café"}.Decide(env())).ThenRefused(t, domain.ErrDepartmentName)
+	h.When(commands.RenameDepartment{ID: department("sales"), Name: "Café"}.Decide(env())).ThenRefused(t, domain.ErrDepartmentName)
 	given().elsewhere(globex, departmentMade("sales", "")).When(create("sales", "")).Events(t)
 }
 
 func TestADepartmentsNameIsFreeOnceItIsGivenUp(t *testing.T) {
 	h := given(departmentMade("sales", ""), departmentMade("north", ""), departmentMade("inland", "sales"))
-	top := func() dcb.Decision { return CreateDepartment{ID: department("new"), Name: "sales"}.Decide(env()) }
+	top := func() dcb.Decision {
+		return commands.CreateDepartment{ID: department("new"), Name: "sales"}.Decide(env())
+	}
 	h.When(top()).ThenRefused(t, domain.ErrDepartmentName)
 	h.and(departmentRenamed("sales", "", "trade")).When(top()).Events(t)
 	h.and(departmentMoved("sales", "", "north")).When(top()).Events(t)
@@ -85,12 +87,14 @@ func TestADepartmentsNameIsFreeOnceItIsGivenUp(t *testing.T) {
 		Released: domain.DepartmentKey(acme, domain.DepartmentID{}, "trade"),
 	})
 	back.When(top()).ThenRefused(t, domain.ErrDepartmentName)
-	back.When(RenameDepartment{ID: department("north"), Name: "trade"}.Decide(env())).Events(t)
+	back.When(commands.RenameDepartment{ID: department("north"), Name: "trade"}.Decide(env())).Events(t)
 }
 
 func TestRenamingADepartmentToTheSameNameChangesNothing(t *testing.T) {
 	h := given(departmentMade("sales", ""))
-	rename := func(name string) dcb.Decision { return RenameDepartment{ID: department("sales"), Name: name}.Decide(env()) }
+	rename := func(name string) dcb.Decision {
+		return commands.RenameDepartment{ID: department("sales"), Name: name}.Decide(env())
+	}
 	h.When(rename("sales")).ThenNothing(t)
 	key := domain.DepartmentKey(acme, domain.DepartmentID{}, "sales")
 	h.When(rename("Sales")).Then(t, domain.DepartmentRenamed{Department: department("sales"), Name: "Sales", Key: key, Released: key})
@@ -100,8 +104,8 @@ func TestRenamingADepartmentToTheSameNameChangesNothing(t *testing.T) {
 	h.and(departmentGone("sales", "")).When(rename("trade")).ThenRefused(t, domain.ErrDepartmentUnknown)
 }
 
-func moveDepartment(name, to string, e Env) dcb.Decision {
-	c := MoveDepartment{ID: department(name)}
+func moveDepartment(name, to string, e commands.Env) dcb.Decision {
+	c := commands.MoveDepartment{ID: department(name)}
 	if to != "" {
 		c.Parent = department(to)
 	}
@@ -144,7 +148,7 @@ func departmentChain(n int) []dcb.Event {
 func TestDepartmentsNestAtMost32Deep(t *testing.T) {
 	last := func(n int) string { return fmt.Sprint("d", n-1) }
 	create := func(parent string) dcb.Decision {
-		return CreateDepartment{ID: department("new"), Name: "new", Parent: department(parent)}.Decide(env())
+		return commands.CreateDepartment{ID: department("new"), Name: "new", Parent: department(parent)}.Decide(env())
 	}
 	given(departmentChain(31)...).When(create(last(31))).Events(t)
 	given(departmentChain(32)...).When(create(last(32))).ThenRefused(t, domain.ErrDepartmentDeep)
@@ -159,7 +163,7 @@ func TestDepartmentsNestAtMost32Deep(t *testing.T) {
 
 func TestADepartmentIsDeletedOnceItIsEmpty(t *testing.T) {
 	h := given(departmentMade("sales", "north"))
-	remove := func() dcb.Decision { return DeleteDepartment{ID: department("sales")}.Decide(env()) }
+	remove := func() dcb.Decision { return commands.DeleteDepartment{ID: department("sales")}.Decide(env()) }
 	ann := registered("ann")
 	ann.Department = department("sales")
 	given().When(remove()).ThenRefused(t, domain.ErrDepartmentUnknown)

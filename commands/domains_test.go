@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
@@ -24,7 +24,7 @@ func TestADomainIsClaimedInItsASCIIForm(t *testing.T) {
 	for in, want := range map[string]domain.DomainName{
 		"acme.test": "acme.test", "ACME.Test.": "acme.test", "bücher.example": "xn--bcher-kva.example", "a.b.c.example": "a.b.c.example",
 	} {
-		events := given().When(AddDomain{ID: dnsDomain("x"), Domain: in}.Decide(env())).Events(t)
+		events := given().When(commands.AddDomain{ID: dnsDomain("x"), Domain: in}.Decide(env())).Events(t)
 		if added := events[0].(domain.DomainAdded); added.Name != want || added.Challenge == "" || added.Tenant != acme {
 			t.Errorf("%q was added as %+v, want the name %s and a challenge", in, added, want)
 		}
@@ -33,13 +33,13 @@ func TestADomainIsClaimedInItsASCIIForm(t *testing.T) {
 		"", "acme", ".", "acme..test", "-acme.test", "acme-.test", "a_b.test", "acme.test/x", "a b.test", "127.0.0.1", "[::1]",
 		"*.acme.test", "acme.test..", strings.Repeat("a", 64) + ".test", strings.Repeat("abcdefg.", 32) + "test", "a\x00.test",
 	} {
-		given().When(AddDomain{ID: dnsDomain("x"), Domain: in}.Decide(env())).ThenInvalid(t, "/domain")
+		given().When(commands.AddDomain{ID: dnsDomain("x"), Domain: in}.Decide(env())).ThenInvalid(t, "/domain")
 	}
 }
 
 func TestTheChallengeIsOfThisClaimAlone(t *testing.T) {
-	challenge := func(e Env, name string) string {
-		got := AddDomain{ID: dnsDomain(name), Domain: "acme.test"}
+	challenge := func(e commands.Env, name string) string {
+		got := commands.AddDomain{ID: dnsDomain(name), Domain: "acme.test"}
 		added := given().When(got.Decide(e)).Events(t)[0].(domain.DomainAdded)
 		if key, shown := got.Reveal(e); key != "challenge" || shown != added.Challenge {
 			t.Errorf("the answer shows %s=%s, the event holds %s", key, shown, added.Challenge)
@@ -54,7 +54,7 @@ func TestTheChallengeIsOfThisClaimAlone(t *testing.T) {
 }
 
 func TestADomainIsAddedOnceAndProvedByOneTenant(t *testing.T) {
-	c := AddDomain{ID: dnsDomain("x"), Domain: "ACME.test"}
+	c := commands.AddDomain{ID: dnsDomain("x"), Domain: "ACME.test"}
 	given(domainAdded(acme, "acme.test")).When(c.Decide(env())).ThenRefused(t, domain.ErrDomainTwice)
 	theirs := given().elsewhere(globex, domainAdded(globex, "acme.test"))
 	theirs.When(c.Decide(env())).Events(t)
@@ -70,13 +70,13 @@ func TestADomainIsAddedOnceAndProvedByOneTenant(t *testing.T) {
 
 func TestADomainIDIsNeverUsedTwice(t *testing.T) {
 	used := domainAdded(globex, "other.test")
-	given().elsewhere(globex, used).When(AddDomain{ID: used.Domain, Domain: "acme.test"}.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
+	given().elsewhere(globex, used).When(commands.AddDomain{ID: used.Domain, Domain: "acme.test"}.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
 }
 
 func TestADomainIsVerifiedByItsChallengeInDNS(t *testing.T) {
 	h := given(domainAdded(acme, "acme.test"))
-	asking := func(z zone) Env { e := env(); e.Resolver = z; return e }
-	c := VerifyDomain{ID: mine("acme.test")}
+	asking := func(z zone) commands.Env { e := env(); e.Resolver = z; return e }
+	c := commands.VerifyDomain{ID: mine("acme.test")}
 	host := "_chancery-challenge.acme.test"
 	right := "prove " + acme.String()
 
@@ -94,7 +94,7 @@ func TestADomainIsVerifiedByItsChallengeInDNS(t *testing.T) {
 func TestAFaultOfTheResolverIsNoRefusal(t *testing.T) {
 	e := env()
 	e.Resolver = zone{"_chancery-challenge.acme.test": {"fault"}}
-	err := given(domainAdded(acme, "acme.test")).When(VerifyDomain{ID: mine("acme.test")}.Decide(e)).Err()
+	err := given(domainAdded(acme, "acme.test")).When(commands.VerifyDomain{ID: mine("acme.test")}.Decide(e)).Err()
 	if _, refused := domain.IsRefusal(err); refused || !errors.Is(err, errNoAnswer) {
 		t.Fatalf("got %v, want the fault itself", err)
 	}
@@ -103,7 +103,7 @@ func TestAFaultOfTheResolverIsNoRefusal(t *testing.T) {
 func TestDNSIsNotAskedInVain(t *testing.T) {
 	e := env()
 	e.Resolver = zone{"_chancery-challenge.acme.test": {"fault"}}
-	c := VerifyDomain{ID: mine("acme.test")}
+	c := commands.VerifyDomain{ID: mine("acme.test")}
 	given().When(c.Decide(e)).ThenRefused(t, domain.ErrDomainUnknown)
 	given().elsewhere(globex, domain.DomainAdded{Domain: c.ID, Tenant: globex, Name: "acme.test"}).When(c.Decide(e)).ThenRefused(t, domain.ErrDomainUnknown)
 	given(domainAdded(acme, "acme.test"), domainVerified(acme, "acme.test")).When(c.Decide(e)).ThenNothing(t)
@@ -114,7 +114,7 @@ func TestDNSIsNotAskedInVain(t *testing.T) {
 func TestThePrimaryDomainIsAVerifiedOne(t *testing.T) {
 	one, two := mine("one.test"), mine("two.test")
 	h := given(domainAdded(acme, "one.test"), domainVerified(acme, "one.test"), domain.DomainMadePrimary{Domain: one, Tenant: acme}, domainAdded(acme, "two.test"))
-	set := func(id domain.DomainID) dcb.Decision { return SetPrimaryDomain{ID: id}.Decide(env()) }
+	set := func(id domain.DomainID) dcb.Decision { return commands.SetPrimaryDomain{ID: id}.Decide(env()) }
 	h.When(set(two)).ThenRefused(t, domain.ErrDomainNotVerified)
 	h.When(set(one)).ThenNothing(t)
 	h.When(set(dnsDomain("none"))).ThenRefused(t, domain.ErrDomainUnknown)
@@ -128,11 +128,11 @@ func TestThePrimaryDomainIsAVerifiedOne(t *testing.T) {
 func TestThePrimaryDomainLeavesLast(t *testing.T) {
 	one, two := mine("one.test"), mine("two.test")
 	h := given(domainAdded(acme, "one.test"), domainVerified(acme, "one.test"), domain.DomainMadePrimary{Domain: one, Tenant: acme}, domainAdded(acme, "two.test"))
-	remove := func(id domain.DomainID) dcb.Decision { return RemoveDomain{ID: id}.Decide(env()) }
+	remove := func(id domain.DomainID) dcb.Decision { return commands.RemoveDomain{ID: id}.Decide(env()) }
 	h.When(remove(one)).ThenRefused(t, domain.ErrDomainPrimary)
 	gone := domain.DomainRemoved{Domain: two, Tenant: acme, Name: "two.test"}
 	h.When(remove(two)).Then(t, gone)
 	h.and(gone).When(remove(one)).Then(t, domain.DomainRemoved{Domain: one, Tenant: acme, Name: "one.test"})
 	h.and(gone).When(remove(two)).ThenRefused(t, domain.ErrDomainUnknown)
-	h.and(gone).When(AddDomain{ID: dnsDomain("again"), Domain: "two.test"}.Decide(env())).Events(t)
+	h.and(gone).When(commands.AddDomain{ID: dnsDomain("again"), Domain: "two.test"}.Decide(env())).Events(t)
 }

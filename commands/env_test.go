@@ -11,6 +11,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -163,12 +164,7 @@ func (r rights) Holds(p domain.Pattern, s domain.Scope) bool {
 }
 
 func (r rights) Covers(u domain.UserID) bool {
-	for _, c := range r.covers {
-		if c == u {
-			return true
-		}
-	}
-	return r.all
+	return r.all || slices.Contains(r.covers, u)
 }
 
 func (r rights) WithinCeiling(scopes []domain.Pattern) bool {

@@ -71,7 +71,15 @@ type Outcome struct {
 // ErrAborted says that an atomic batch was given up because of another of its commands.
 var ErrAborted = errors.New("another command of the batch was refused")
 
-const attempts = 8
+const (
+	attempts = 8
+	// mostEvents bounds one append: everybody else's wait for it, and one that the log cannot take in time would be tried for ever.
+	mostEvents = 20_000
+)
+
+// patience bounds a batch, so that a caller of a database without room or reach gets an answer. What happened is then
+// unknown; the same request may be sent again under its key.
+const patience = 30 * time.Second
 
 // NewOrder makes an order of a decoded command (a pointer, as of Spec.New), filling in the id of what it creates.
 func NewOrder(spec *Spec, decoded any, sent domain.TenantID) Order {
@@ -100,6 +108,8 @@ func (e *Engine) Execute(ctx context.Context, o Order) (Result, error) {
 // Batch decides commands of one tenant in order, a later one seeing what the earlier ones decided, and appends all
 // of their events in one go. With atomic set a refusal of one gives up all. The error is a fault, or dcb.ErrConflict.
 func (e *Engine) Batch(ctx context.Context, tenant domain.TenantID, orders []Order, atomic bool) ([]Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	began := time.Now()
 	var err error
 	var outcomes []Outcome
@@ -167,6 +177,9 @@ func (e *Engine) attempt(ctx context.Context, tenant domain.TenantID, orders []O
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.IndexFunc(outcomes, func(o Outcome) bool { return o.Err != nil }); atomic && i >= 0 {
+		return abort(outcomes, i), nil
+	}
 	view := newView(ctx, e.Store, tenant.UUID)
 	decisions := make([]dcb.Decision, len(orders))
 	var first dcb.Query
@@ -196,13 +209,16 @@ func (e *Engine) attempt(ctx context.Context, tenant domain.TenantID, orders []O
 			return nil, err
 		}
 		if err != nil {
+			if err := e.overtaken(ctx, o); err != nil {
+				return nil, err
+			}
 			outcomes[i].Err = err
 			if atomic {
 				return abort(outcomes, i), nil
 			}
 			continue
 		}
-		if len(events) == 0 {
+		if len(events) == 0 && !o.Keyed {
 			outcomes[i].Result = Result{ID: o.settledID(), Position: view.head}
 			continue
 		}
@@ -286,6 +302,10 @@ func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) (
 	if err != nil {
 		return nil, err
 	}
+	if v.decided += len(events); v.decided > mostEvents {
+		v.decided -= len(events)
+		return nil, domain.ErrTooMuch
+	}
 	pending := make([]dcb.Pending, len(events))
 	for i, event := range events {
 		by := o.By
@@ -300,6 +320,19 @@ func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) (
 		v.latest = o.At
 	}
 	return pending, nil
+}
+
+// overtaken is a conflict if the twin of a refused order was appended after receipts were looked for: the name that seems
+// taken was then taken by this very request.
+func (e *Engine) overtaken(ctx context.Context, refused Order) error {
+	if !refused.Keyed {
+		return nil
+	}
+	receipts, err := e.Store.Receipts(ctx, []uuid.UUID{refused.Request})
+	if err == nil && len(receipts) > 0 {
+		err = dcb.ErrConflict
+	}
+	return err
 }
 
 // replays answers the orders whose request was appended before.
@@ -343,9 +376,12 @@ func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome
 }
 
 func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, error) {
-	events, err := e.Store.Range(ctx, r.First, r.Last)
-	if err != nil {
-		return Result{}, err
+	var events []dcb.Recorded
+	if r.Last >= r.First {
+		var err error
+		if events, err = e.Store.Range(ctx, r.First, r.Last); err != nil {
+			return Result{}, err
+		}
 	}
 	result := e.result(o, r, events)
 	result.Replayed = true
@@ -354,6 +390,10 @@ func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, 
 
 func (e *Engine) result(o Order, r dcb.Receipt, events []dcb.Recorded) Result {
 	result := Result{Position: r.Last, Events: make([]Ref, len(events))}
+	if len(events) == 0 {
+		result.ID = o.settledID()
+		return result
+	}
 	for i, ev := range events {
 		result.Events[i] = Ref{ev.Position, ev.ID, ev.Event.EventType()}
 	}

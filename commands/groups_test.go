@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
@@ -23,28 +23,26 @@ func groupMoved(name, from, to string) domain.GroupMoved {
 	return domain.GroupMoved{Group: group(name), Parent: groupMade("x", to).Parent, From: groupMade("x", from).Parent}
 }
 
-func moveGroup(name, to string, e Env) dcb.Decision {
-	return MoveGroup{ID: group(name), Parent: groupMade("x", to).Parent}.Decide(e)
+func moveGroup(name, to string, e commands.Env) dcb.Decision {
+	return commands.MoveGroup{ID: group(name), Parent: groupMade("x", to).Parent}.Decide(e)
 }
 
-func text(s string) *string { return &s }
-
 func TestAGroupIsCreatedAtTheTopOrUnderAnother(t *testing.T) {
-	top := CreateGroup{ID: group("crew"), Name: "crew", Description: "all\nhands"}
+	top := commands.CreateGroup{ID: group("crew"), Name: "crew", Description: "all\nhands"}
 	made := groupMade("crew", "")
 	made.Description = "all\nhands"
 	given().When(top.Decide(env())).Then(t, made)
-	below := CreateGroup{ID: group("deck"), Name: "deck", Parent: group("crew")}
+	below := commands.CreateGroup{ID: group("deck"), Name: "deck", Parent: group("crew")}
 	given(groupMade("crew", "")).When(below.Decide(env())).Then(t, groupMade("deck", "crew"))
 	given().When(below.Decide(env())).ThenRefused(t, domain.ErrGroupUnknown)
 	given().elsewhere(globex, groupMade("crew", "")).When(below.Decide(env())).ThenRefused(t, domain.ErrGroupUnknown)
 	given(groupMade("crew", ""), groupGone("crew", "")).When(below.Decide(env())).ThenRefused(t, domain.ErrGroupUnknown)
-	given().When(CreateGroup{ID: group("crew"), Name: "crew", Description: "\x07"}.Decide(env())).ThenInvalid(t, "/description")
+	given().When(commands.CreateGroup{ID: group("crew"), Name: "crew", Description: "\x07"}.Decide(env())).ThenInvalid(t, "/description")
 }
 
 func TestGroupNamesHaveALength(t *testing.T) {
 	for name, ok := range names() {
-		made := given().When(CreateGroup{ID: group("x"), Name: name}.Decide(env()))
+		made := given().When(commands.CreateGroup{ID: group("x"), Name: name}.Decide(env()))
 		if ok {
 			made.Events(t)
 		} else {
@@ -53,7 +51,7 @@ func TestGroupNamesHaveALength(t *testing.T) {
 		if name == "" {
 			continue // an absent name is kept
 		}
-		changed := given(groupMade("crew", "")).When(RenameGroup{ID: group("crew"), Name: name}.Decide(env()))
+		changed := given(groupMade("crew", "")).When(commands.RenameGroup{ID: group("crew"), Name: name}.Decide(env()))
 		if ok {
 			changed.Events(t)
 		} else {
@@ -63,16 +61,16 @@ func TestGroupNamesHaveALength(t *testing.T) {
 }
 
 func TestAGroupIDIsNeverUsedTwice(t *testing.T) {
-	c := CreateGroup{ID: group("crew"), Name: "other"}
+	c := commands.CreateGroup{ID: group("crew"), Name: "other"}
 	given(groupMade("crew", ""), groupGone("crew", "")).When(c.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
 	given().elsewhere(globex, groupMade("crew", "")).When(c.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
 }
 
 func TestAGroupsNameIsItsOwnUntilItIsGivenUp(t *testing.T) {
 	h := given(groupMade("crew", ""), groupMade("deck", "crew"))
-	create := func() dcb.Decision { return CreateGroup{ID: group("new"), Name: "DECK"}.Decide(env()) }
+	create := func() dcb.Decision { return commands.CreateGroup{ID: group("new"), Name: "DECK"}.Decide(env()) }
 	h.When(create()).ThenRefused(t, domain.ErrGroupName)
-	h.When(RenameGroup{ID: group("crew"), Name: "Deck"}.Decide(env())).ThenRefused(t, domain.ErrGroupName)
+	h.When(commands.RenameGroup{ID: group("crew"), Name: "Deck"}.Decide(env())).ThenRefused(t, domain.ErrGroupName)
 	h.and(groupMoved("deck", "crew", "")).When(create()).ThenRefused(t, domain.ErrGroupName)
 	h.and(groupRenamed("deck", "hold")).When(create()).Events(t)
 	h.and(groupGone("deck", "crew")).When(create()).Events(t)
@@ -85,16 +83,16 @@ func TestRenamingAGroupKeepsWhatIsNotSaid(t *testing.T) {
 	made := groupMade("crew", "")
 	made.Description = "all hands"
 	h := given(made)
-	rename := func(c RenameGroup) outcome { c.ID = group("crew"); return h.When(c.Decide(env())) }
-	rename(RenameGroup{}).ThenNothing(t)
-	rename(RenameGroup{Name: "crew", Description: text("all hands")}).ThenNothing(t)
+	rename := func(c commands.RenameGroup) outcome { c.ID = group("crew"); return h.When(c.Decide(env())) }
+	rename(commands.RenameGroup{}).ThenNothing(t)
+	rename(commands.RenameGroup{Name: "crew", Description: new("all hands")}).ThenNothing(t)
 	renamed := groupRenamed("crew", "team")
 	renamed.Description = "all hands"
-	rename(RenameGroup{Name: "team"}).Then(t, renamed)
-	rename(RenameGroup{Description: text("")}).Then(t, domain.GroupRenamed{Group: group("crew"), Name: "crew", Key: made.Key})
-	rename(RenameGroup{Description: text(" padded ")}).ThenInvalid(t, "/description")
-	rename(RenameGroup{Name: "CREW"}).Then(t, domain.GroupRenamed{Group: group("crew"), Name: "CREW", Description: "all hands", Key: made.Key})
-	given().When(RenameGroup{ID: group("crew"), Name: "x"}.Decide(env())).ThenRefused(t, domain.ErrGroupUnknown)
+	rename(commands.RenameGroup{Name: "team"}).Then(t, renamed)
+	rename(commands.RenameGroup{Description: new("")}).Then(t, domain.GroupRenamed{Group: group("crew"), Name: "crew", Key: made.Key})
+	rename(commands.RenameGroup{Description: new(" padded ")}).ThenInvalid(t, "/description")
+	rename(commands.RenameGroup{Name: "CREW"}).Then(t, domain.GroupRenamed{Group: group("crew"), Name: "CREW", Description: "all hands", Key: made.Key})
+	given().When(commands.RenameGroup{ID: group("crew"), Name: "x"}.Decide(env())).ThenRefused(t, domain.ErrGroupUnknown)
 }
 
 func TestAGroupMovesButNeverBelowItself(t *testing.T) {
@@ -122,7 +120,9 @@ func groupChain(n int) []dcb.Event {
 
 func TestGroupsNestAtMost32Deep(t *testing.T) {
 	last := func(n int) string { return fmt.Sprint("g", n-1) }
-	create := func(parent string) dcb.Decision { return CreateGroup{ID: group("new"), Name: "new", Parent: group(parent)}.Decide(env()) }
+	create := func(parent string) dcb.Decision {
+		return commands.CreateGroup{ID: group("new"), Name: "new", Parent: group(parent)}.Decide(env())
+	}
 	given(groupChain(31)...).When(create(last(31))).Events(t)
 	given(groupChain(32)...).When(create(last(32))).ThenRefused(t, domain.ErrGroupDeep)
 	pair := []dcb.Event{groupMade("a", ""), groupMade("b", "a")}
@@ -137,7 +137,7 @@ func TestDeletingAGroupTakesItsMembersAndRolesOutFirst(t *testing.T) {
 	h := given(groupMade("crew", ""), groupMade("deck", "crew"), joined("ann", "deck", domain.Owner), joined("bob", "deck", domain.Member),
 		joined("cat", "deck", domain.Member), domain.MemberRemoved{Membership: membership("cat deck"), Group: group("deck"), User: user("cat"), Role: domain.Member},
 		given1, domain.MemberRoleChanged{Membership: membership("bob deck"), Group: group("deck"), User: user("bob"), Role: domain.Maintainer, Was: domain.Member})
-	remove := func(name string) dcb.Decision { return DeleteGroup{ID: group(name)}.Decide(env()) }
+	remove := func(name string) dcb.Decision { return commands.DeleteGroup{ID: group(name)}.Decide(env()) }
 	h.When(remove("crew")).ThenRefused(t, domain.ErrGroupHasGroups)
 	h.When(remove("none")).ThenRefused(t, domain.ErrGroupUnknown)
 
@@ -153,8 +153,8 @@ func TestDeletingAGroupTakesItsMembersAndRolesOutFirst(t *testing.T) {
 	gone := h.and(events...)
 	gone.When(remove("deck")).ThenRefused(t, domain.ErrGroupUnknown)
 	gone.When(remove("crew")).Then(t, groupGone("crew", ""))
-	gone.When(RemoveGroupMember{Group: group("deck"), User: user("ann")}.Decide(env())).ThenRefused(t, domain.ErrMembershipUnknown)
-	gone.When(UnassignRole{ID: assignment("a")}.Decide(env())).ThenNothing(t)
+	gone.When(commands.RemoveGroupMember{Group: group("deck"), User: user("ann")}.Decide(env())).ThenRefused(t, domain.ErrMembershipUnknown)
+	gone.When(commands.UnassignRole{ID: assignment("a")}.Decide(env())).ThenNothing(t)
 	h.and(groupMoved("deck", "crew", "")).When(remove("crew")).Events(t)
 }
 
@@ -184,7 +184,7 @@ func TestWhatIsOverIsNotGivenAndWhatIsToComeIs(t *testing.T) {
 func TestAnAllowOverrideOfAGroupIsGivenToItsMembersToo(t *testing.T) {
 	allowed := domain.OverrideAdded{Override: override("o"), Effect: domain.Allow, Privilege: "file.write", Group: group("board"), ExpiresAt: now.Add(time.Nanosecond), Reason: "r"}
 	h := given(groupMade("crew", ""), groupMade("board", ""), groupMade("inner", "board"), registered("ann"))
-	add := AddGroupMember{ID: membership("new"), Group: group("inner"), User: user("ann")}
+	add := commands.AddGroupMember{ID: membership("new"), Group: group("inner"), User: user("ann")}
 	h.and(allowed).When(moveGroup("crew", "inner", having())).ThenRefused(t, domain.ErrMayNotGive)
 	h.and(allowed).When(add.Decide(having())).ThenRefused(t, domain.ErrMayNotGive)
 	h.and(allowed).When(add.Decide(having("file.write"))).Events(t)

@@ -3,7 +3,7 @@ package commands_test
 import (
 	"testing"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
@@ -18,8 +18,8 @@ func unlinked(e domain.IdentityLinked) domain.IdentityUnlinked {
 	return domain.IdentityUnlinked{Identity: e.Identity, User: e.User, Released: e.Key}
 }
 
-func link(name, who, issuer, subject string, e Env) dcb.Decision {
-	return LinkIdentity{ID: identity(name), User: user(who), Issuer: issuer, Subject: subject}.Decide(e)
+func link(name, who, issuer, subject string, e commands.Env) dcb.Decision {
+	return commands.LinkIdentity{ID: identity(name), User: user(who), Issuer: issuer, Subject: subject}.Decide(e)
 }
 
 func TestAnOutsideSubjectBelongsToOneUserUntilItIsUnlinked(t *testing.T) {
@@ -66,7 +66,7 @@ func TestLinkingAnIdentityIsAWayIn(t *testing.T) {
 
 func TestAnIdentityIsUnlinkedOnce(t *testing.T) {
 	a := linked("a", "ann", "github", "42")
-	remove := func() dcb.Decision { return UnlinkIdentity{ID: identity("a")}.Decide(having()) }
+	remove := func() dcb.Decision { return commands.UnlinkIdentity{ID: identity("a")}.Decide(having()) }
 	given(a).When(remove()).Then(t, unlinked(a))
 	given(a, unlinked(a)).When(remove()).ThenNothing(t)
 	given().When(remove()).ThenRefused(t, domain.ErrIdentityUnknown)

@@ -3,13 +3,13 @@ package commands_test
 import (
 	"testing"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
 
-func install(reads ...domain.Privilege) Install {
-	return Install{Privileges: []domain.PrivilegeRegistered{{Privilege: "core.users.read", Description: "Read users."}}, Reads: reads}
+func install(reads ...domain.Privilege) commands.Install {
+	return commands.Install{Privileges: []domain.PrivilegeRegistered{{Privilege: "core.users.read", Description: "Read users."}}, Reads: reads}
 }
 
 func TestThePlatformIsMadeAtTheFirstStartAndCompletedAtLaterOnes(t *testing.T) {
@@ -28,14 +28,16 @@ func TestThePlatformIsMadeAtTheFirstStartAndCompletedAtLaterOnes(t *testing.T) {
 }
 
 func TestTheFirstAdministratorIsMadeOnce(t *testing.T) {
-	c := Bootstrap{User: user("ann"), Token: apiToken("first"), Assignment: assignment("first"), Email: "Ann@acme.test", DisplayName: "ann"}
-	do := func(h history, c Bootstrap) outcome { return h.WhenIn(domain.Root, c.Decide(onPlatform(env()))) }
+	c := commands.Bootstrap{User: user("ann"), Token: apiToken("first"), Assignment: assignment("first"), Email: "Ann@acme.test", DisplayName: "ann"}
+	do := func(h history, c commands.Bootstrap) outcome {
+		return h.WhenIn(domain.Root, c.Decide(onPlatform(env())))
+	}
 	events := do(given(), c).Events(t)
 	do(given().elsewhere(domain.Root, events...), c).ThenRefused(t, domain.ErrBootstrapped)
 	if name, value := c.Reveal(env()); name != "token" || value == "" {
 		t.Errorf("the answer shows %s=%s", name, value)
 	}
-	last := UnassignRole{ID: assignment("first")}.Decide(onPlatform(env()))
+	last := commands.UnassignRole{ID: assignment("first")}.Decide(onPlatform(env()))
 	given().elsewhere(domain.Root, events...).WhenIn(domain.Root, last).ThenRefused(t, domain.ErrLastAdmin)
 
 	c.Email = ""

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
@@ -15,8 +15,8 @@ func permitting(list string) history {
 		domain.PolicySet{Policy: domain.OverrideAllow.ID(domain.Root), Key: domain.OverrideAllow.Key, Value: list, Version: 1})
 }
 
-func overrule(e Env, change func(*AddOverride)) dcb.Decision {
-	c := AddOverride{ID: override("new"), Effect: domain.Deny, Privilege: "file.read", User: user("ann"), ExpiresAt: now.Add(day), Reason: "incident"}
+func overrule(e commands.Env, change func(*commands.AddOverride)) dcb.Decision {
+	c := commands.AddOverride{ID: override("new"), Effect: domain.Deny, Privilege: "file.read", User: user("ann"), ExpiresAt: now.Add(day), Reason: "incident"}
 	if change != nil {
 		change(&c)
 	}
@@ -34,15 +34,15 @@ func overruled(change func(*domain.OverrideAdded)) domain.OverrideAdded {
 func TestAnOverrideIsForOneSubjectOrForAll(t *testing.T) {
 	h := permitting("")
 	h.When(overrule(env(), nil)).Then(t, overruled(nil))
-	h.When(overrule(env(), func(c *AddOverride) { c.User = domain.UserID{} })).Then(t, overruled(func(e *domain.OverrideAdded) { e.User = domain.UserID{} }))
-	h.When(overrule(env(), func(c *AddOverride) { c.User, c.Group, c.On = domain.UserID{}, group("crew"), "repo:web" })).
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.User = domain.UserID{} })).Then(t, overruled(func(e *domain.OverrideAdded) { e.User = domain.UserID{} }))
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.User, c.Group, c.On = domain.UserID{}, group("crew"), "repo:web" })).
 		Then(t, overruled(func(e *domain.OverrideAdded) { e.User, e.Group, e.Scope = domain.UserID{}, group("crew"), "repo:web" }))
-	h.When(overrule(env(), func(c *AddOverride) { c.User, c.Department = domain.UserID{}, department("sales") })).Events(t)
-	h.When(overrule(env(), func(c *AddOverride) { c.Group = group("crew") })).ThenRefused(t, domain.ErrOneSubject)
-	h.When(overrule(env(), func(c *AddOverride) { c.User = user("none") })).ThenRefused(t, domain.ErrUserUnknown)
-	h.When(overrule(env(), func(c *AddOverride) { c.User, c.Group = domain.UserID{}, group("none") })).ThenRefused(t, domain.ErrGroupUnknown)
-	h.When(overrule(env(), func(c *AddOverride) { c.User, c.Department = domain.UserID{}, department("none") })).ThenRefused(t, domain.ErrDepartmentUnknown)
-	h.elsewhere(globex, registered("bob")).When(overrule(env(), func(c *AddOverride) { c.User = user("bob") })).ThenRefused(t, domain.ErrUserUnknown)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.User, c.Department = domain.UserID{}, department("sales") })).Events(t)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.Group = group("crew") })).ThenRefused(t, domain.ErrOneSubject)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.User = user("none") })).ThenRefused(t, domain.ErrUserUnknown)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.User, c.Group = domain.UserID{}, group("none") })).ThenRefused(t, domain.ErrGroupUnknown)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.User, c.Department = domain.UserID{}, department("none") })).ThenRefused(t, domain.ErrDepartmentUnknown)
+	h.elsewhere(globex, registered("bob")).When(overrule(env(), func(c *commands.AddOverride) { c.User = user("bob") })).ThenRefused(t, domain.ErrUserUnknown)
 	h.and(domain.UserDeactivated{User: user("ann")}).When(overrule(env(), nil)).ThenRefused(t, domain.ErrUserNotActive)
 	h.and(overruled(nil)).When(overrule(env(), nil)).ThenRefused(t, domain.ErrIDTaken)
 	h.elsewhere(globex, overruled(nil)).When(overrule(env(), nil)).ThenRefused(t, domain.ErrIDTaken)
@@ -50,23 +50,23 @@ func TestAnOverrideIsForOneSubjectOrForAll(t *testing.T) {
 
 func TestAnOverrideSaysWhatWhereAndWhy(t *testing.T) {
 	h := permitting("")
-	for pointer, change := range map[string]func(*AddOverride){
-		"/effect":     func(c *AddOverride) { c.Effect = "maybe" },
-		"/privilege":  func(c *AddOverride) { c.Privilege = "file" },
-		"/scope":      func(c *AddOverride) { c.On = "repo" },
-		"/reason":     func(c *AddOverride) { c.Reason = "" },
-		"/expires_at": func(c *AddOverride) { c.ExpiresAt = time.Time{} },
+	for pointer, change := range map[string]func(*commands.AddOverride){
+		"/effect":     func(c *commands.AddOverride) { c.Effect = "maybe" },
+		"/privilege":  func(c *commands.AddOverride) { c.Privilege = "file" },
+		"/scope":      func(c *commands.AddOverride) { c.On = "repo" },
+		"/reason":     func(c *commands.AddOverride) { c.Reason = "" },
+		"/expires_at": func(c *commands.AddOverride) { c.ExpiresAt = time.Time{} },
 	} {
 		h.When(overrule(env(), change)).ThenInvalid(t, pointer)
 	}
-	h.When(overrule(env(), func(c *AddOverride) { c.Privilege = "no.such" })).ThenRefused(t, domain.ErrPrivilegeUnknown)
-	h.When(overrule(env(), func(c *AddOverride) { c.Privilege = "no.*" })).Events(t)
-	h.When(overrule(env(), func(c *AddOverride) { c.Privilege = domain.Everything })).Events(t)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.Privilege = "no.such" })).ThenRefused(t, domain.ErrPrivilegeUnknown)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.Privilege = "no.*" })).Events(t)
+	h.When(overrule(env(), func(c *commands.AddOverride) { c.Privilege = domain.Everything })).Events(t)
 }
 
 func TestAnOverrideEnds(t *testing.T) {
 	until := func(h history, at time.Time) outcome {
-		return h.When(overrule(env(), func(c *AddOverride) { c.ExpiresAt = at }))
+		return h.When(overrule(env(), func(c *commands.AddOverride) { c.ExpiresAt = at }))
 	}
 	h := permitting("")
 	until(h, now).ThenInvalid(t, "/expires_at")
@@ -79,7 +79,7 @@ func TestAnOverrideEnds(t *testing.T) {
 
 func TestATenantAllowsOnlyWhatThePlatformLists(t *testing.T) {
 	allow := func(p domain.Pattern) dcb.Decision {
-		return overrule(env(), func(c *AddOverride) { c.Effect, c.Privilege = domain.Allow, p })
+		return overrule(env(), func(c *commands.AddOverride) { c.Effect, c.Privilege = domain.Allow, p })
 	}
 	permitting("").When(allow("file.read")).ThenRefused(t, domain.ErrOverrideAllow)
 	permitting("file.write").When(allow("file.read")).ThenRefused(t, domain.ErrOverrideAllow)
@@ -94,8 +94,8 @@ func TestATenantAllowsOnlyWhatThePlatformLists(t *testing.T) {
 
 func TestAllowingNeedsThePrivilegeAndDenyingDoesNot(t *testing.T) {
 	h := permitting("file.*")
-	allow := func(e Env) dcb.Decision {
-		return overrule(e, func(c *AddOverride) { c.Effect, c.On = domain.Allow, "repo:web" })
+	allow := func(e commands.Env) dcb.Decision {
+		return overrule(e, func(c *commands.AddOverride) { c.Effect, c.On = domain.Allow, "repo:web" })
 	}
 	h.When(allow(having("file.write"))).ThenRefused(t, domain.ErrMayNotGive)
 	h.When(allow(having("file.read"))).Events(t)
@@ -105,11 +105,13 @@ func TestAllowingNeedsThePrivilegeAndDenyingDoesNot(t *testing.T) {
 }
 
 func TestAnOverrideIsRevokedOnce(t *testing.T) {
-	revoke := func() dcb.Decision { return RevokeOverride{ID: override("new"), Reason: "over"}.Decide(having()) }
+	revoke := func() dcb.Decision {
+		return commands.RevokeOverride{ID: override("new"), Reason: "over"}.Decide(having())
+	}
 	revoked := domain.OverrideRevoked{Override: override("new"), User: user("ann"), Reason: "over"}
 	given(overruled(nil)).When(revoke()).Then(t, revoked)
 	given(overruled(nil), revoked).When(revoke()).ThenNothing(t)
 	given().When(revoke()).ThenRefused(t, domain.ErrOverrideUnknown)
 	given().elsewhere(globex, overruled(nil)).When(revoke()).ThenRefused(t, domain.ErrOverrideUnknown)
-	given(overruled(nil)).When(RevokeOverride{ID: override("new"), Reason: "\x01"}.Decide(env())).ThenInvalid(t, "/reason")
+	given(overruled(nil)).When(commands.RevokeOverride{ID: override("new"), Reason: "\x01"}.Decide(env())).ThenInvalid(t, "/reason")
 }

@@ -3,16 +3,18 @@ package commands_test
 import (
 	"testing"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
 
-func set(key, value string) dcb.Decision { return SetPolicy{Key: key, Value: value}.Decide(env()) }
+func set(key, value string) dcb.Decision {
+	return commands.SetPolicy{Key: key, Value: value}.Decide(env())
+}
 
 func TestASettingTakesTheValuesOfItsType(t *testing.T) {
 	for key, values := range map[string]map[string]string{ // the normal form, or nothing where it is refused
-		domain.TokenDays.Key:      {"1": "1", "3650": "3650", "007": "7", "0": "", "3651": "", "-1": "", "": "", "1.5": "", " 1": "", "99999999999999999999": ""},
+		domain.TokenDays.Key:      {"1": "1", "3650": "3650", "007": "7", "0": "", "3651": "", "-1": "", "": "", "1.5": "", "99999999999999999999": ""},
 		domain.AssignmentDays.Key: {"0": "0", "3650": "3650", "-1": "", "3651": ""},
 		domain.OverrideDays.Key:   {"1": "1", "0": "", "3651": ""},
 		domain.EmailRequired.Key:  {"true": "true", "false": "false", "TRUE": "", "1": "", "": ""},
@@ -28,6 +30,11 @@ func TestASettingTakesTheValuesOfItsType(t *testing.T) {
 	}
 }
 
+func TestAValueIsNotTrimmed(t *testing.T) {
+	given().When(set(domain.TokenDays.Key, " 1")).ThenInvalid(t, "/value")
+	given().When(set(domain.EmailRequired.Key, "true ")).ThenInvalid(t, "/value")
+}
+
 func TestEverySettingTakesItsDefault(t *testing.T) {
 	for _, s := range domain.Settings {
 		if got, err := s.Check("", s.Default); err != nil || got != s.Default {
@@ -41,7 +48,7 @@ func TestEverySettingTakesItsDefault(t *testing.T) {
 
 func TestASettingCountsItsChanges(t *testing.T) {
 	key, id := domain.TokenDays.Key, domain.TokenDays.ID(acme)
-	reset := func() dcb.Decision { return ResetPolicy{Key: key}.Decide(env()) }
+	reset := func() dcb.Decision { return commands.ResetPolicy{Key: key}.Decide(env()) }
 	h := given()
 	h.When(reset()).ThenNothing(t)
 	h = h.and(domain.PolicySet{Policy: id, Key: key, Value: "30", Version: 1})
@@ -56,15 +63,15 @@ func TestASettingCountsItsChanges(t *testing.T) {
 
 func TestSettingsThatDoNotExistAreNotThere(t *testing.T) {
 	given().When(set("no.such", "1")).ThenRefused(t, domain.ErrPolicyUnknown)
-	given().When(ResetPolicy{Key: ""}.Decide(env())).ThenRefused(t, domain.ErrPolicyUnknown)
+	given().When(commands.ResetPolicy{Key: ""}.Decide(env())).ThenRefused(t, domain.ErrPolicyUnknown)
 }
 
 func TestSettingsOfThePlatformAreMadeThere(t *testing.T) {
 	key := domain.OverrideAllow.Key
 	given().When(set(key, "file.read")).ThenRefused(t, domain.ErrPolicyPlatform)
-	given().When(ResetPolicy{Key: key}.Decide(env())).ThenRefused(t, domain.ErrPolicyPlatform)
+	given().When(commands.ResetPolicy{Key: key}.Decide(env())).ThenRefused(t, domain.ErrPolicyPlatform)
 	put := func(value string) outcome {
-		return given().WhenIn(domain.Root, SetPolicy{Key: key, Value: value}.Decide(onPlatform(env())))
+		return given().WhenIn(domain.Root, commands.SetPolicy{Key: key, Value: value}.Decide(onPlatform(env())))
 	}
 	put("  file.read  repo.* file.read\n").Then(t, domain.PolicySet{Policy: domain.OverrideAllow.ID(domain.Root), Key: key, Value: "file.read repo.*", Version: 1})
 	put("").Then(t, domain.PolicySet{Policy: domain.OverrideAllow.ID(domain.Root), Key: key, Version: 1})

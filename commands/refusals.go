@@ -90,9 +90,7 @@ func (r *Refusals) Run(ctx context.Context) {
 		case <-tick.C:
 			r.flush(ctx, false)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
-			r.flush(last, true)
+			r.flush(ctx, true)
 			return
 		}
 	}
@@ -121,7 +119,10 @@ func (r *Refusals) due(all bool) map[domain.TenantID][]Order {
 	return orders
 }
 
+// flush is finished even where ctx ends: what was taken from pending is nowhere else.
 func (r *Refusals) flush(ctx context.Context, all bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
 	for tenant, orders := range r.due(all) {
 		if _, err := r.Engine.Batch(ctx, tenant, orders, false); err != nil {
 			r.Log.ErrorContext(ctx, "refused commands were not recorded", "tenant", uuid.UUID(tenant.UUID), "count", len(orders), "error", err)

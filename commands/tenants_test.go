@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
@@ -14,22 +14,22 @@ func tenantMade(t domain.TenantID, slug domain.Slug) domain.TenantCreated {
 }
 
 func TestATenantIsOpenedOnThePlatformOnly(t *testing.T) {
-	c := CreateTenant{ID: globex, Name: "Globex", Slug: "globex"}
+	c := commands.CreateTenant{ID: globex, Name: "Globex", Slug: "globex"}
 	given().WhenIn(domain.Root, c.Decide(onPlatform(env()))).
 		Then(t, domain.TenantCreated{Tenant: globex, Name: "Globex", Slug: "globex"})
 	given().When(c.Decide(env())).ThenRefused(t, domain.ErrNotFound)
 }
 
 func TestATenantIDIsNeverUsedTwice(t *testing.T) {
-	c := CreateTenant{ID: globex, Name: "Globex", Slug: "other"}
+	c := commands.CreateTenant{ID: globex, Name: "Globex", Slug: "other"}
 	given(tenantMade(globex, "globex"), domain.TenantClosed{Tenant: globex, Released: "globex"}).
 		WhenIn(domain.Root, c.Decide(onPlatform(env()))).ThenRefused(t, domain.ErrIDTaken)
 }
 
 func TestTenantNamesHaveALength(t *testing.T) {
 	for name, ok := range names() {
-		made := given().WhenIn(domain.Root, CreateTenant{ID: globex, Name: name, Slug: "globex"}.Decide(onPlatform(env())))
-		changed := given(tenantMade(acme, "acme")).When(RenameTenant{Name: name}.Decide(env()))
+		made := given().WhenIn(domain.Root, commands.CreateTenant{ID: globex, Name: name, Slug: "globex"}.Decide(onPlatform(env())))
+		changed := given(tenantMade(acme, "acme")).When(commands.RenameTenant{Name: name}.Decide(env()))
 		if ok {
 			made.Then(t, domain.TenantCreated{Tenant: globex, Name: name, Slug: "globex"})
 			changed.Then(t, domain.TenantRenamed{Tenant: acme, Name: name})
@@ -46,33 +46,33 @@ func TestASlugIsALabelOfAHostName(t *testing.T) {
 		"", "-", "-a", "a-", "A", "ä", "a.b", "a b", "a\n", "a\x00", domain.Slug(strings.Repeat("a", 64)),
 		"00000000-0000-0000-0000-000000000001", "00000000000000000000000000000001",
 	}
-	make := func(s domain.Slug) outcome {
-		return given().WhenIn(domain.Root, CreateTenant{ID: globex, Name: "x", Slug: s}.Decide(onPlatform(env())))
+	create := func(s domain.Slug) outcome {
+		return given().WhenIn(domain.Root, commands.CreateTenant{ID: globex, Name: "x", Slug: s}.Decide(onPlatform(env())))
 	}
 	for _, s := range good {
-		make(s).Then(t, domain.TenantCreated{Tenant: globex, Name: "x", Slug: s})
+		create(s).Then(t, domain.TenantCreated{Tenant: globex, Name: "x", Slug: s})
 	}
 	for _, s := range bad {
-		make(s).ThenInvalid(t, "/slug")
+		create(s).ThenInvalid(t, "/slug")
 		if s != "" {
-			given(tenantMade(acme, "acme")).When(RenameTenant{Slug: s}.Decide(env())).ThenInvalid(t, "/slug")
+			given(tenantMade(acme, "acme")).When(commands.RenameTenant{Slug: s}.Decide(env())).ThenInvalid(t, "/slug")
 		}
 	}
 }
 
 func TestASlugBelongsToOneTenantUntilItIsReleased(t *testing.T) {
-	c := CreateTenant{ID: globex, Name: "Globex", Slug: "acme"}.Decide(onPlatform(env()))
-	rename := RenameTenant{Slug: "acme"}
+	c := commands.CreateTenant{ID: globex, Name: "Globex", Slug: "acme"}.Decide(onPlatform(env()))
+	rename := commands.RenameTenant{Slug: "acme"}
 	inGlobex := env()
 	inGlobex.Tenant = globex
 	theirs := given(tenantMade(acme, "acme"))
 	theirs.WhenIn(domain.Root, c).ThenRefused(t, domain.ErrSlugTaken)
 	theirs.and(tenantMade(globex, "globex")).WhenIn(globex, rename.Decide(inGlobex)).ThenRefused(t, domain.ErrSlugTaken)
 
-	c = CreateTenant{ID: globex, Name: "Globex", Slug: "acme"}.Decide(onPlatform(env()))
+	c = commands.CreateTenant{ID: globex, Name: "Globex", Slug: "acme"}.Decide(onPlatform(env()))
 	changed := theirs.and(domain.TenantSlugChanged{Tenant: acme, Slug: "acme-2", Released: "acme"})
 	changed.WhenIn(domain.Root, c).Then(t, domain.TenantCreated{Tenant: globex, Name: "Globex", Slug: "acme"})
-	back := RenameTenant{Slug: "acme"}.Decide(env())
+	back := commands.RenameTenant{Slug: "acme"}.Decide(env())
 	changed.When(back).Then(t, domain.TenantSlugChanged{Tenant: acme, Slug: "acme", Released: "acme-2"})
 
 	closed := theirs.and(domain.TenantClosed{Tenant: acme, Released: "acme"}, tenantMade(globex, "globex"))
@@ -82,29 +82,29 @@ func TestASlugBelongsToOneTenantUntilItIsReleased(t *testing.T) {
 
 func TestRenamingATenantChangesWhatDiffers(t *testing.T) {
 	h := given(domain.TenantCreated{Tenant: acme, Name: "Acme", Slug: "acme"})
-	h.When(RenameTenant{Name: "Acme", Slug: "acme"}.Decide(env())).ThenNothing(t)
-	h.When(RenameTenant{}.Decide(env())).ThenInvalid(t, "/name")
-	h.When(RenameTenant{Name: "Acme Inc.", Slug: "inc"}.Decide(env())).Then(t,
+	h.When(commands.RenameTenant{Name: "Acme", Slug: "acme"}.Decide(env())).ThenNothing(t)
+	h.When(commands.RenameTenant{}.Decide(env())).ThenInvalid(t, "/name")
+	h.When(commands.RenameTenant{Name: "Acme Inc.", Slug: "inc"}.Decide(env())).Then(t,
 		domain.TenantRenamed{Tenant: acme, Name: "Acme Inc."},
 		domain.TenantSlugChanged{Tenant: acme, Slug: "inc", Released: "acme"})
 }
 
 func TestThePlatformKeepsItsSlugAndIsNeverStopped(t *testing.T) {
 	h := given(tenantMade(domain.Root, "root"))
-	for _, c := range []Command{RenameTenant{Slug: "platform"}, SuspendTenant{}, CloseTenant{}} {
+	for _, c := range []commands.Command{commands.RenameTenant{Slug: "platform"}, commands.SuspendTenant{}, commands.CloseTenant{}} {
 		h.WhenIn(domain.Root, c.Decide(onPlatform(env()))).ThenRefused(t, domain.ErrRootTenant)
 	}
-	h.WhenIn(domain.Root, RenameTenant{Name: "Us"}.Decide(onPlatform(env()))).Then(t, domain.TenantRenamed{Tenant: domain.Root, Name: "Us"})
+	h.WhenIn(domain.Root, commands.RenameTenant{Name: "Us"}.Decide(onPlatform(env()))).Then(t, domain.TenantRenamed{Tenant: domain.Root, Name: "Us"})
 }
 
 func TestASuspensionIsEndedOnce(t *testing.T) {
 	open := given(tenantMade(acme, "acme"))
-	open.When(SuspendTenant{Reason: "unpaid"}.Decide(env())).Then(t, domain.TenantSuspended{Tenant: acme, Reason: "unpaid"})
-	open.When(SuspendTenant{Reason: "\x00"}.Decide(env())).ThenInvalid(t, "/reason")
-	open.When(ReactivateTenant{}.Decide(env())).ThenNothing(t)
-	open.and(domain.TenantSuspended{Tenant: acme}).When(ReactivateTenant{}.Decide(env())).Then(t, domain.TenantReactivated{Tenant: acme})
-	open.and(domain.TenantClosed{Tenant: acme, Released: "acme"}).When(ReactivateTenant{}.Decide(env())).ThenRefused(t, domain.ErrTenantClosed)
-	given().When(ReactivateTenant{}.Decide(env())).ThenRefused(t, domain.ErrTenantUnknown)
+	open.When(commands.SuspendTenant{Reason: "unpaid"}.Decide(env())).Then(t, domain.TenantSuspended{Tenant: acme, Reason: "unpaid"})
+	open.When(commands.SuspendTenant{Reason: "\x00"}.Decide(env())).ThenInvalid(t, "/reason")
+	open.When(commands.ReactivateTenant{}.Decide(env())).ThenNothing(t)
+	open.and(domain.TenantSuspended{Tenant: acme}).When(commands.ReactivateTenant{}.Decide(env())).Then(t, domain.TenantReactivated{Tenant: acme})
+	open.and(domain.TenantClosed{Tenant: acme, Released: "acme"}).When(commands.ReactivateTenant{}.Decide(env())).ThenRefused(t, domain.ErrTenantClosed)
+	given().When(commands.ReactivateTenant{}.Decide(env())).ThenRefused(t, domain.ErrTenantUnknown)
 }
 
 func TestClosingATenantFreesItsSlugAndItsDomains(t *testing.T) {
@@ -115,7 +115,7 @@ func TestClosingATenantFreesItsSlugAndItsDomains(t *testing.T) {
 		h = h.and(domain.DomainAdded{Domain: dnsDomain(string(name)), Tenant: acme, Name: name})
 	}
 	h = h.and(domain.DomainVerified{Domain: dnsDomain("one.test"), Tenant: acme, Name: "one.test"})
-	events := h.When(CloseTenant{Reason: "gone"}.Decide(env())).Events(t)
+	events := h.When(commands.CloseTenant{Reason: "gone"}.Decide(env())).Events(t)
 	if len(events) != 4 {
 		t.Fatalf("decided %v, want three domains removed and the tenant closed", events)
 	}
@@ -126,23 +126,23 @@ func TestClosingATenantFreesItsSlugAndItsDomains(t *testing.T) {
 	}
 	inGlobex := env()
 	inGlobex.Tenant = globex
-	claim := AddDomain{ID: dnsDomain("theirs"), Domain: "one.test"}
+	claim := commands.AddDomain{ID: dnsDomain("theirs"), Domain: "one.test"}
 	h.WhenIn(globex, claim.Decide(inGlobex)).ThenRefused(t, domain.ErrDomainTaken)
 	h.and(removed...).WhenIn(globex, claim.Decide(inGlobex)).Events(t)
 
-	h.When(CloseTenant{Reason: "\x00"}.Decide(env())).ThenInvalid(t, "/reason")
-	h.and(last).When(CloseTenant{}.Decide(env())).ThenNothing(t)
+	h.When(commands.CloseTenant{Reason: "\x00"}.Decide(env())).ThenInvalid(t, "/reason")
+	h.and(last).When(commands.CloseTenant{}.Decide(env())).ThenNothing(t)
 }
 
 func TestACommandAboutATenantGoesToTheOneNamedOnlyFromThePlatform(t *testing.T) {
-	c := TenantNamed{ID: globex}
+	c := commands.TenantNamed{ID: globex}
 	if got := c.Destination(domain.Root); got != globex {
 		t.Errorf("sent to the platform it goes to %v, want %v", got, globex)
 	}
 	if got := c.Destination(acme); got != acme {
 		t.Errorf("sent to a tenant it goes to %v, want %v", got, acme)
 	}
-	if got := (TenantNamed{}).Destination(domain.Root); got != domain.Root {
+	if got := (commands.TenantNamed{}).Destination(domain.Root); got != domain.Root {
 		t.Errorf("without an id it goes to %v, want the platform", got)
 	}
 }

@@ -4,35 +4,36 @@ import (
 	"testing"
 	"time"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
 
 const day = 24 * time.Hour
 
-func tokenIssued(name, who string, until time.Time, scopes ...domain.Pattern) domain.TokenIssued {
-	prefix, hash := hashed("secret issue " + apiToken(name).String())
-	return domain.TokenIssued{Token: apiToken(name), User: user(who), Name: name, Prefix: prefix, Hash: hash, Scopes: scopes, ExpiresAt: until}
+// tokenIssued and issue are about the token ci; the first, about that of ann.
+func tokenIssued(until time.Time, scopes ...domain.Pattern) domain.TokenIssued {
+	prefix, hash := hashed("secret issue " + apiToken("ci").String())
+	return domain.TokenIssued{Token: apiToken("ci"), User: user("ann"), Name: "ci", Prefix: prefix, Hash: hash, Scopes: scopes, ExpiresAt: until}
 }
 
-func issue(name, who string, until time.Time, scopes ...domain.Pattern) IssueToken {
-	return IssueToken{ID: apiToken(name), User: user(who), Name: name, Scopes: scopes, ExpiresAt: until}
+func issue(who string, until time.Time, scopes ...domain.Pattern) commands.IssueToken {
+	return commands.IssueToken{ID: apiToken("ci"), User: user(who), Name: "ci", Scopes: scopes, ExpiresAt: until}
 }
 
 func TestATokenIsIssuedAndShownOnce(t *testing.T) {
-	c := issue("ci", "ann", now.Add(day), "file.*")
-	given(registered("ann")).When(c.Decide(env())).Then(t, tokenIssued("ci", "ann", now.Add(day), "file.*"))
+	c := issue("ann", now.Add(day), "file.*")
+	given(registered("ann")).When(c.Decide(env())).Then(t, tokenIssued(now.Add(day), "file.*"))
 	if name, value := c.Reveal(env()); name != "token" || value != "secret issue "+apiToken("ci").String() {
 		t.Errorf("the answer shows %s=%s", name, value)
 	}
 	c.Scopes = nil
-	given(registered("ann")).When(c.Decide(env())).Then(t, tokenIssued("ci", "ann", now.Add(day), domain.Everything))
+	given(registered("ann")).When(c.Decide(env())).Then(t, tokenIssued(now.Add(day), domain.Everything))
 }
 
 func TestATokenIsTheCallersOwnUnlessItSaysWhose(t *testing.T) {
 	me := domain.UserRegistered{User: chief, DisplayName: dcb.Plain("chief"), Status: domain.UserActive}
-	c := issue("ci", "", now.Add(day), "file.read")
+	c := issue("", now.Add(day), "file.read")
 	c.User = domain.UserID{}
 	got := given(me).When(c.Decide(having())).Events(t)[0].(domain.TokenIssued)
 	if got.User != chief {
@@ -44,7 +45,7 @@ func TestATokenIsTheCallersOwnUnlessItSaysWhose(t *testing.T) {
 func TestATokenHasANameScopesAndAnEnd(t *testing.T) {
 	h := given(registered("ann"))
 	for name, ok := range names() {
-		c := issue("ci", "ann", now.Add(day))
+		c := issue("ann", now.Add(day))
 		c.Name = name
 		if did := h.When(c.Decide(env())); ok {
 			did.Events(t)
@@ -52,40 +53,40 @@ func TestATokenHasANameScopesAndAnEnd(t *testing.T) {
 			did.ThenInvalid(t, "/name")
 		}
 	}
-	h.When(issue("ci", "ann", now.Add(day), "file.read", "file").Decide(env())).ThenInvalid(t, "/scopes")
-	h.When(issue("ci", "ann", time.Time{}).Decide(env())).ThenInvalid(t, "/expires_at")
-	h.When(issue("ci", "ann", now).Decide(env())).ThenInvalid(t, "/expires_at")
-	h.When(issue("ci", "ann", now.Add(time.Nanosecond)).Decide(env())).Events(t)
-	h.When(issue("ci", "ann", now.Add(365*day)).Decide(env())).Events(t)
-	h.When(issue("ci", "ann", now.Add(365*day+time.Nanosecond)).Decide(env())).ThenRefused(t, domain.ErrTokenLifetime)
+	h.When(issue("ann", now.Add(day), "file.read", "file").Decide(env())).ThenInvalid(t, "/scopes")
+	h.When(issue("ann", time.Time{}).Decide(env())).ThenInvalid(t, "/expires_at")
+	h.When(issue("ann", now).Decide(env())).ThenInvalid(t, "/expires_at")
+	h.When(issue("ann", now.Add(time.Nanosecond)).Decide(env())).Events(t)
+	h.When(issue("ann", now.Add(365*day)).Decide(env())).Events(t)
+	h.When(issue("ann", now.Add(365*day+time.Nanosecond)).Decide(env())).ThenRefused(t, domain.ErrTokenLifetime)
 	short := h.and(policy(domain.TokenDays, "1"))
-	short.When(issue("ci", "ann", now.Add(day)).Decide(env())).Events(t)
-	short.When(issue("ci", "ann", now.Add(day+time.Nanosecond)).Decide(env())).ThenRefused(t, domain.ErrTokenLifetime)
+	short.When(issue("ann", now.Add(day)).Decide(env())).Events(t)
+	short.When(issue("ann", now.Add(day+time.Nanosecond)).Decide(env())).ThenRefused(t, domain.ErrTokenLifetime)
 }
 
 func TestOnlyActiveUsersOfTheTenantGetTokens(t *testing.T) {
-	c := issue("ci", "ann", now.Add(day))
+	c := issue("ann", now.Add(day))
 	invited := registered("ann")
 	invited.Status = domain.UserInvited
 	given().When(c.Decide(env())).ThenRefused(t, domain.ErrUserUnknown)
 	given().elsewhere(globex, registered("ann")).When(c.Decide(env())).ThenRefused(t, domain.ErrUserUnknown)
 	given(invited).When(c.Decide(env())).ThenRefused(t, domain.ErrUserNotActive)
 	given(registered("ann"), domain.UserDeactivated{User: user("ann")}).When(c.Decide(env())).ThenRefused(t, domain.ErrUserNotActive)
-	used := tokenIssued("ci", "ann", now.Add(day))
+	used := tokenIssued(now.Add(day))
 	given(registered("ann"), used).When(c.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
 	given(registered("ann")).elsewhere(globex, used).When(c.Decide(env())).ThenRefused(t, domain.ErrIDTaken)
 }
 
 func TestATokenIsNeverWorthMoreThanItsIssuer(t *testing.T) {
 	h := given(registered("ann"))
-	c := issue("ci", "ann", now.Add(day), "file.read")
+	c := issue("ann", now.Add(day), "file.read")
 	h.When(c.Decide(having("file.*"))).ThenRefused(t, domain.ErrMayNotGive)
 	h.When(c.Decide(by(rights{covers: []domain.UserID{user("ann")}}))).Events(t)
 
 	own := domain.UserRegistered{User: chief, DisplayName: dcb.Plain("chief"), Status: domain.UserActive}
 	ceiling := by(rights{ceiling: []domain.Pattern{"file.*"}})
 	mine := func(scopes ...domain.Pattern) dcb.Decision {
-		c := issue("ci", "", now.Add(day), scopes...)
+		c := issue("", now.Add(day), scopes...)
 		c.User = chief
 		return c.Decide(ceiling)
 	}
@@ -93,8 +94,8 @@ func TestATokenIsNeverWorthMoreThanItsIssuer(t *testing.T) {
 	given(own).When(mine("file.read", "repo.read")).ThenRefused(t, domain.ErrMayNotGive)
 	given(own).When(mine()).ThenRefused(t, domain.ErrMayNotGive)
 
-	theirs := tokenIssued("ci", "ann", now.Add(day), "file.read")
-	rotate := func(e Env) dcb.Decision { return RotateToken{ID: apiToken("ci")}.Decide(e) }
+	theirs := tokenIssued(now.Add(day), "file.read")
+	rotate := func(e commands.Env) dcb.Decision { return commands.RotateToken{ID: apiToken("ci")}.Decide(e) }
 	h.and(theirs).When(rotate(having("file.*"))).ThenRefused(t, domain.ErrMayNotGive)
 	h.and(theirs).When(rotate(by(rights{covers: []domain.UserID{user("ann")}}))).Events(t)
 	wide := theirs
@@ -105,30 +106,34 @@ func TestATokenIsNeverWorthMoreThanItsIssuer(t *testing.T) {
 }
 
 func TestATokenGetsANewSecretAndKeepsItsEndUnlessToldOtherwise(t *testing.T) {
-	rotate := func(until time.Time) dcb.Decision { return RotateToken{ID: apiToken("ci"), ExpiresAt: until}.Decide(env()) }
+	rotate := func(until time.Time) dcb.Decision {
+		return commands.RotateToken{ID: apiToken("ci"), ExpiresAt: until}.Decide(env())
+	}
 	rotated := func(until time.Time) domain.TokenRotated {
 		_, hash := hashed("secret rotate " + apiToken("ci").String())
 		return domain.TokenRotated{Token: apiToken("ci"), User: user("ann"), Hash: hash, ExpiresAt: until}
 	}
-	h := given(registered("ann"), tokenIssued("ci", "ann", now.Add(day), "file.read"))
+	h := given(registered("ann"), tokenIssued(now.Add(day), "file.read"))
 	h.When(rotate(time.Time{})).Then(t, rotated(now.Add(day)))
 	h.When(rotate(now.Add(2*day))).Then(t, rotated(now.Add(2*day)))
 	h.and(rotated(now.Add(3*day))).When(rotate(time.Time{})).Then(t, rotated(now.Add(3*day)))
 	h.When(rotate(now)).ThenInvalid(t, "/expires_at")
 	h.When(rotate(now.Add(366*day))).ThenRefused(t, domain.ErrTokenLifetime)
-	over := given(tokenIssued("ci", "ann", now, "file.read"))
+	over := given(tokenIssued(now, "file.read"))
 	over.When(rotate(time.Time{})).ThenInvalid(t, "/expires_at")
 	over.When(rotate(now.Add(day))).Events(t)
-	if name, value := (RotateToken{ID: apiToken("ci")}).Reveal(env()); name != "token" || value != "secret rotate "+apiToken("ci").String() {
+	if name, value := (commands.RotateToken{ID: apiToken("ci")}).Reveal(env()); name != "token" || value != "secret rotate "+apiToken("ci").String() {
 		t.Errorf("the answer shows %s=%s", name, value)
 	}
 }
 
 func TestARevokedTokenStaysRevoked(t *testing.T) {
-	issued := tokenIssued("ci", "ann", now.Add(day), "file.read")
+	issued := tokenIssued(now.Add(day), "file.read")
 	revoked := domain.TokenRevoked{Token: apiToken("ci"), User: user("ann"), Reason: "leaked"}
-	revoke := func() dcb.Decision { return RevokeToken{ID: apiToken("ci"), Reason: "leaked"}.Decide(having()) }
-	rotate := func() dcb.Decision { return RotateToken{ID: apiToken("ci")}.Decide(env()) }
+	revoke := func() dcb.Decision {
+		return commands.RevokeToken{ID: apiToken("ci"), Reason: "leaked"}.Decide(having())
+	}
+	rotate := func() dcb.Decision { return commands.RotateToken{ID: apiToken("ci")}.Decide(env()) }
 	given(issued).When(revoke()).Then(t, revoked)
 	given(issued, revoked).When(revoke()).ThenNothing(t)
 	given(issued, revoked).When(rotate()).ThenRefused(t, domain.ErrTokenRevoked)
@@ -136,5 +141,5 @@ func TestARevokedTokenStaysRevoked(t *testing.T) {
 		given().When(d()).ThenRefused(t, domain.ErrTokenUnknown)
 		given().elsewhere(globex, issued).When(d()).ThenRefused(t, domain.ErrTokenUnknown)
 	}
-	given(issued).When(RevokeToken{ID: apiToken("ci"), Reason: "\x01"}.Decide(env())).ThenInvalid(t, "/reason")
+	given(issued).When(commands.RevokeToken{ID: apiToken("ci"), Reason: "\x01"}.Decide(env())).ThenInvalid(t, "/reason")
 }

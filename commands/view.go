@@ -22,6 +22,8 @@ type view struct {
 	head   int64
 	latest time.Time // newest given time in the batch
 
+	decided int // events of the batch itself
+
 	events []dcb.Recorded
 	at     map[int64]struct{}
 	byTag  map[dcb.Tag][]int
@@ -126,7 +128,15 @@ func (v *view) foresee(p dcb.Pending) {
 }
 
 func nameOf(i dcb.Item) string {
+	n := 0
+	for _, t := range i.Tags {
+		n += len(t) + 1
+	}
+	for _, t := range i.Types {
+		n += len(t) + 1
+	}
 	var b strings.Builder
+	b.Grow(n)
 	for _, t := range i.Tags {
 		b.WriteString(string(t))
 		b.WriteByte('\n')

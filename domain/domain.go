@@ -140,6 +140,7 @@ var (
 	ErrNotFound   = &Refusal{Missing, "not-found", "there is no such thing here"}
 	ErrStale      = &Refusal{Stale, "stale", "the thing changed after the position in If-Match"}
 	ErrTooEarly   = refuse("too-early", "the time precedes the newest event of the tenant, or lies in the future")
+	ErrTooMuch    = refuse("too-many-changes", "so many changes cannot be made at once; make some of them first, or send fewer commands together")
 	ErrNotAllowed = &Refusal{Forbidden, "not-allowed", "the caller lacks the privilege"}
 	ErrMayNotGive = &Refusal{Forbidden, "may-not-grant", "nobody hands out rights that they lack"}
 )

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"golang.org/x/net/idna"
@@ -147,7 +148,7 @@ func ParseDomain(pointer, s string) (DomainName, error) {
 // hostName is the ASCII form of a host name; false for what is none, such as an IP address.
 func hostName(s string) (string, bool) {
 	host, err := idna.Lookup.ToASCII(s)
-	if err != nil || len(host) > 253 {
+	if err != nil || len(host) > 253 || strings.ContainsRune(s, utf8.RuneError) {
 		return "", false
 	}
 	last := ""

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/rand"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -81,16 +82,18 @@ func (s *Server) allowCommand(c *call, q access.Question) error {
 	return err
 }
 
-// keyed makes an order one that the caller may repeat, if there is a key. Parts are what tells requests apart.
+// keyed makes an order one that the caller may repeat, if there is a key. Parts are what tells requests apart. The seed of
+// secrets MUST NOT follow from anything that the log keeps: neither from the request id nor from the fingerprint (ADR 0006).
 func (c *call) keyed(o commands.Order, key, command string, parts ...[]byte) commands.Order {
 	if key == "" {
 		o.Fingerprint = o.Request[:]
-	} else {
-		o.Keyed = true
-		o.Request = requestOf(c.tenant, c.caller.User, key)
-		o.Fingerprint = commands.Fingerprint(append([][]byte{[]byte(command)}, parts...)...)
+		o.Seed = rand.Text()
+		return o
 	}
-	o.Seed = o.Request.String()
+	o.Keyed = true
+	o.Request = requestOf(c.tenant, c.caller.User, key)
+	o.Fingerprint = commands.Fingerprint(append([][]byte{[]byte(command)}, parts...)...)
+	o.Seed = string(commands.Fingerprint([]byte("secret-seed"), c.tenant.UUID[:], c.caller.User.UUID[:], []byte(key)))
 	return o
 }
 

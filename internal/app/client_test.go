@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,9 @@ type reply struct {
 
 // code is that of a problem, or empty.
 func (r reply) code() string {
-	var p struct{ Code string }
+	var p struct {
+		Code string `json:"code"`
+	}
 	_ = json.Unmarshal([]byte(r.body), &p)
 	return p.Code
 }
@@ -74,13 +77,13 @@ func (c caller) must(t testing.TB, tenant, name, body string) string {
 }
 
 // user makes a user with a token; the administrator of the tenant if told so.
-func (c caller) user(t testing.TB, tenant, name string, admin bool) (user string, as caller) {
+func (c caller) user(t testing.TB, tenant, name string, admin bool) caller {
 	t.Helper()
-	user = c.must(t, tenant, "register-user", fmt.Sprintf(`{"display_name":%q,"email":"%s@%s.test"}`, name, name, tenant))
+	user := c.must(t, tenant, "register-user", fmt.Sprintf(`{"display_name":%q,"email":"%s@%s.test"}`, name, name, tenant))
 	if admin {
 		c.must(t, tenant, "assign-role", fmt.Sprintf(`{"role_id":%q,"user_id":%q}`, domain.TenantAdmin, user))
 	}
-	return user, c.as(c.issue(t, tenant, user))
+	return c.as(c.issue(t, tenant, user))
 }
 
 func (c caller) issue(t testing.TB, tenant, user string) string {
@@ -149,4 +152,23 @@ func (a *App) column(t testing.TB, query string, args ...any) []string {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// soon is an end that tokens may have.
+func soon() string { return time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339) }
+
+// clock is a time that tests move.
+type clock struct{ at atomic.Pointer[time.Time] }
+
+func newClock(at time.Time) *clock {
+	c := &clock{}
+	c.at.Store(&at)
+	return c
+}
+
+func (c *clock) now() time.Time { return *c.at.Load() }
+
+func (c *clock) forward(d time.Duration) {
+	at := c.now().Add(d)
+	c.at.Store(&at)
 }

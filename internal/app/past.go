@@ -3,11 +3,9 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/singleflight"
 
 	"chancery/domain"
@@ -21,22 +19,27 @@ import (
 //
 // mu guards kept, newest last.
 type pastAccess struct {
-	app    *App
-	builds singleflight.Group
+	app      *App
+	builds   singleflight.Group
+	building chan struct{} // holds one for each request that builds or waits for a build
 
 	mu   sync.Mutex
 	kept []pastIndex
 }
 
 type pastIndex struct {
-	tenant   uuid.UUID
-	position int64
-	index    *access.Index
+	key   string // of the excerpt
+	index *access.Index
 }
 
-const pastIndexes = 8
+const (
+	pastIndexes = 8
+	pastBuilds  = 4
+)
 
-func newPastAccess(a *App) *pastAccess { return &pastAccess{app: a} }
+func newPastAccess(a *App) *pastAccess {
+	return &pastAccess{app: a, building: make(chan struct{}, pastBuilds)}
+}
 
 // AsOf implements transport.AccessAsOf.
 func (p *pastAccess) AsOf(ctx context.Context, t domain.TenantID, m transport.Moment) (transport.Judge, time.Time, error) {
@@ -47,11 +50,20 @@ func (p *pastAccess) AsOf(ctx context.Context, t domain.TenantID, m transport.Mo
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	if x := p.find(t.UUID, excerpt.Position); x != nil {
+	if x := p.find(excerpt.Key); x != nil {
 		return x, excerpt.At, nil
 	}
-	built, err, _ := p.builds.Do(fmt.Sprint(t, excerpt.Position), func() (any, error) {
-		return p.build(context.WithoutCancel(ctx), t.UUID, excerpt)
+	select { // what is being built is in memory as a whole, and goes on when its caller has left
+	case p.building <- struct{}{}:
+		defer func() { <-p.building }()
+	case <-ctx.Done():
+		return nil, time.Time{}, ctx.Err()
+	}
+	built, err, _ := p.builds.Do(excerpt.Key, func() (any, error) {
+		if x := p.find(excerpt.Key); x != nil {
+			return x, nil
+		}
+		return p.build(context.WithoutCancel(ctx), excerpt)
 	})
 	if err != nil {
 		return nil, time.Time{}, err
@@ -59,18 +71,18 @@ func (p *pastAccess) AsOf(ctx context.Context, t domain.TenantID, m transport.Mo
 	return built.(*access.Index), excerpt.At, nil
 }
 
-func (p *pastAccess) find(tenant uuid.UUID, position int64) *access.Index {
+func (p *pastAccess) find(key string) *access.Index {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range p.kept {
-		if k.tenant == tenant && k.position == position {
+		if k.key == key {
 			return k.index
 		}
 	}
 	return nil
 }
 
-func (p *pastAccess) build(ctx context.Context, tenant uuid.UUID, excerpt replay.Excerpt) (*access.Index, error) {
+func (p *pastAccess) build(ctx context.Context, excerpt replay.Excerpt) (*access.Index, error) {
 	index := access.New()
 	for {
 		raws, err := excerpt.Page(ctx, index.Position(), followPage)
@@ -90,7 +102,7 @@ func (p *pastAccess) build(ctx context.Context, tenant uuid.UUID, excerpt replay
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.kept = append(p.kept, pastIndex{tenant, excerpt.Position, index})
+	p.kept = append(p.kept, pastIndex{excerpt.Key, index})
 	if len(p.kept) > pastIndexes {
 		p.kept = p.kept[1:]
 	}

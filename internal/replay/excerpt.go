@@ -12,7 +12,8 @@ import (
 // Excerpt is the events that a question about the past concerns, to be read once, onward.
 type Excerpt struct {
 	Source
-	Position int64     // as of View
+	Position int64     // as of View; different excerpts may have the same
+	Key      string    // equal for equal excerpts only
 	At       time.Time // the time asked for; of a position, the time of the tenant's last event by then
 }
 
@@ -22,7 +23,7 @@ func (p *Past) Excerpt(ctx context.Context, q Question) (Excerpt, error) {
 	if err != nil {
 		return Excerpt{}, fmt.Errorf("past events: %w", err)
 	}
-	x := Excerpt{Source: newMerged(p.cfg.Project, stretches), Position: position, At: q.At}
+	x := Excerpt{Source: newMerged(p.cfg.Project, stretches), Position: position, Key: keyOf(stretches), At: q.At}
 	if x.At.IsZero() {
 		own := stretches[len(stretches)-1]
 		last, err := p.event(ctx, own.tenant, own.end)

@@ -180,7 +180,7 @@ func (p *Past) enter(ctx context.Context, stretches []stretch) (*entry, error) {
 	if !ok {
 		return nil, ErrFull
 	}
-	e := &entry{schema: p.session.schema(key), ready: make(chan struct{}), refs: 1}
+	e := &entry{schema: p.session.schema(key), ready: make(chan struct{}), refs: 2} // the caller's and the builder's
 	p.entries[key] = e
 	p.work.Go(func() {
 		// Not under the caller's context: others may wait for the same schema.
@@ -192,6 +192,8 @@ func (p *Past) enter(ctx context.Context, stretches []stretch) (*entry, error) {
 		err := p.build(ctx, e.schema, stretches)
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		e.refs--
+		e.used = p.cfg.Now()
 		if err != nil {
 			e.err = err
 			if p.entries[key] == e {

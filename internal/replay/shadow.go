@@ -3,6 +3,8 @@ package replay
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -160,10 +162,11 @@ type copySource struct {
 	next int
 }
 
+// copyAll sends the rows in the order of their keys: neighbours end up on the same page, and indexes are built faster.
 func copyAll(rows map[string][]any) *copySource {
 	c := &copySource{rows: make([][]any, 0, len(rows))}
-	for _, r := range rows {
-		c.rows = append(c.rows, r)
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		c.rows = append(c.rows, rows[key])
 	}
 	return c
 }

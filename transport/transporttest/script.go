@@ -1,4 +1,4 @@
-// Package transporttest tries an HTTP API out: by scripts, and by asking for what must not be told.
+// Package transporttest tries an HTTP API out: by scripts, and by asking for what must not be told. It never looks behind it.
 package transporttest
 
 import (

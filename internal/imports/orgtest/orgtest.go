@@ -1,4 +1,4 @@
-// Package orgtest holds the full state of GitHub organisations against a history of their changes, apart from Chancery.
+// Package orgtest holds the full state of GitHub organisations against a history of their changes. It never asks Chancery.
 package orgtest
 
 import (

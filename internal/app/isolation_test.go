@@ -1,0 +1,186 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+
+	"chancery/commands"
+	"chancery/domain"
+	"chancery/readmodels"
+	"chancery/transport"
+	"chancery/transport/transporttest"
+)
+
+// furnish makes a thing of every kind in a tenant and returns their ids by kind.
+func furnish(t *testing.T, c caller, tenant string) map[string]string {
+	t.Helper()
+	in := map[string]string{}
+	add := func(kind, command, body string) {
+		in[kind] = c.must(t, tenant, command, expand(body, in))
+	}
+	add("department", "create-department", `{"name":"Sales"}`)
+	add("user", "register-user", `{"display_name":"Una","email":"una@`+tenant+`.test","department_id":"$department"}`)
+	add("group", "create-group", `{"name":"Team"}`)
+	add("membership", "add-group-member", `{"group_id":"$group","user_id":"$user"}`)
+	add("role", "create-role", `{"name":"Reader","privileges":["core.users.read"]}`)
+	add("assignment", "assign-role", `{"role_id":"$role","user_id":"$user"}`)
+	add("override", "add-override", `{"effect":"deny","privilege":"core.users.update","user_id":"$user","expires_at":"`+soon()+`","reason":"test"}`)
+	add("identity", "link-identity", `{"user_id":"$user","issuer":"https://id.`+tenant+`.test","subject":"una"}`)
+	add("domain", "add-domain", `{"domain":"`+tenant+`.test"}`)
+	add("policy", "set-policy", `{"key":"`+domain.TokenDays.Key+`","value":"100"}`)
+	add("token", "issue-token", `{"user_id":"$user","name":"una","expires_at":"`+soon()+`"}`)
+	return in
+}
+
+func expand(text string, names map[string]string) string {
+	for _, kind := range slices.Sorted(maps.Keys(names)) {
+		text = strings.ReplaceAll(text, "$"+kind, names[kind])
+	}
+	return text
+}
+
+// estate is everything that is kept of a tenant: its part of the log and of every table.
+func (a *App) estate(t *testing.T, tenant string) string {
+	t.Helper()
+	a.settled(t)
+	var all strings.Builder
+	for _, table := range a.column(t, `
+		SELECT c.table_name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+		WHERE c.table_schema = 'core' AND c.column_name = 'tenant_id' AND t.table_type = 'BASE TABLE' ORDER BY 1`) {
+		rows := a.column(t, `SELECT r::text FROM core.`+table+` r WHERE tenant_id = $1 ORDER BY 1`, tenant)
+		fmt.Fprintf(&all, "%s\n%s\n", table, strings.Join(rows, "\n"))
+	}
+	return all.String()
+}
+
+// settled returns when every table has seen the whole log.
+func (a *App) settled(t *testing.T) { t.Helper(); waitFor(t, a, a.headForTest(t)) }
+
+func TestNothingTellsOrChangesAnotherTenantsThings(t *testing.T) {
+	a, root := platform(t)
+	acme := root.must(t, "root", "create-tenant", `{"name":"Acme","slug":"acme"}`)
+	beta := root.must(t, "root", "create-tenant", `{"name":"Beta","slug":"beta"}`)
+	ann := root.user(t, "acme", "ann", true)
+	abe := root.user(t, "acme", "abe", false)
+	root.user(t, "beta", "bea", true)
+	furnish(t, root, "acme")
+	theirs := furnish(t, root, "beta")
+	event := a.column(t, `SELECT position::text FROM core.events WHERE tenant_id = $1 ORDER BY position DESC LIMIT 1`, beta)[0]
+	mine := readAllText(ann, "acme")
+	before := a.estate(t, beta)
+	server := a.handlerForTest(t).(*transport.Server)
+	for name, who := range map[string]caller{"an administrator": ann, "a plain user": abe} {
+		t.Run(name, func(t *testing.T) {
+			transporttest.Isolation{
+				Handler: server, Routes: server.Routes(), Token: who.token, Own: "acme", Other: []string{beta, "beta"},
+				Things: slices.Sorted(maps.Values(theirs)), State: func() string { return a.estate(t, beta) },
+			}.Check(t)
+			foreignWords(t, who, "acme", beta, theirs)
+			for _, address := range []string{"events/%s", "audit/%s", "events/%s?as_of=" + event, "audit/%s?as_of=" + event} {
+				there := who.do("GET", "/v1/tenants/acme/"+fmt.Sprintf(address, event), "")
+				nowhere := who.do("GET", "/v1/tenants/acme/"+fmt.Sprintf(address, "987654321"), "")
+				if there.status < 400 || there.status != nowhere.status || there.body != nowhere.body {
+					t.Errorf("another tenant's event by %s: %d %s, nobody's: %d %s", address, there.status, there.body, nowhere.status, nowhere.body)
+				}
+			}
+		})
+	}
+	if diff := cmp.Diff(before, a.estate(t, beta)); diff != "" {
+		t.Errorf("the other tenant changed (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(mine, readAllText(ann, acme)); diff != "" {
+		t.Errorf("the caller's own tenant changed (-before +after):\n%s", diff)
+	}
+}
+
+// readAllText is what a caller reads of a tenant, but for the audit log and the events, where refusals stand.
+func readAllText(c caller, tenant string) (all []string) {
+	for _, of := range readmodels.Collections {
+		if of.Name != "audit" && of.Name != "events" {
+			body := c.do(http.MethodGet, "/v1/tenants/"+tenant+"/"+of.Name+"?limit=1000", "").body
+			all = append(all, of.Name+": "+body[:max(0, strings.LastIndex(body, `"position"`))])
+		}
+	}
+	return all
+}
+
+// foreignWords uses another tenant's ids as words of the caller's own requests: in filters, access questions and batches.
+func foreignWords(t *testing.T, c caller, own, other string, theirs map[string]string) {
+	t.Helper()
+	same := func(method, target, body, known string, headers ...string) {
+		t.Helper()
+		unknown := uuid.NewString()
+		headers = append(headers, "X-Request-ID", "isolation")
+		a := c.do(method, strings.ReplaceAll(target, "$it", known), strings.ReplaceAll(body, "$it", known), headers...)
+		b := c.do(method, strings.ReplaceAll(target, "$it", unknown), strings.ReplaceAll(body, "$it", unknown), headers...)
+		a.body, b.body = strings.ReplaceAll(a.body, known, "$it"), strings.ReplaceAll(b.body, unknown, "$it")
+		if a.status != b.status || a.body != b.body {
+			t.Errorf("%s %s %s\nwith another tenant's thing: %d %s\nwith nobody's: %d %s", method, target, body, a.status, a.body, b.status, b.body)
+		}
+	}
+	base := "/v1/tenants/" + own
+	for _, id := range append(slices.Sorted(maps.Values(theirs)), other) {
+		for _, of := range readmodels.Collections {
+			for _, f := range of.Filters {
+				same("GET", base+"/"+of.Name+"?"+f.Name+"=$it&as_of=1", "", id)
+				if of.Name != "audit" && of.Name != "events" {
+					same("GET", base+"/"+of.Name+"?"+f.Name+"=$it", "", id)
+				}
+			}
+			same("GET", base+"/"+of.Name+"/$it?as_of=1", "", id)
+		}
+		for _, context := range []string{`{}`, `{"explain":true,"as_of":"1"}`} {
+			same("POST", "/access/v1/evaluation", `{"subject":{"type":"user","id":"$it"},"action":{"name":"core.users.read"},"resource":{"type":"tenant","id":"`+own+`"},"context":`+context+`}`, id)
+			same("POST", "/access/v1/evaluation", `{"subject":{"type":"user","id":"$it"},"action":{"name":"core.users.read"},"resource":{"type":"tenant","id":"$it"},"context":`+context+`}`, id)
+			same("POST", "/access/v1/evaluations", `{"subject":{"type":"user","id":"$it"},"action":{"name":"core.users.read"},"resource":{"type":"group","id":"$it"},"evaluations":[{},{}],"context":`+context+`}`, id)
+			same("POST", "/access/v1/search/action", `{"subject":{"type":"user","id":"$it"},"resource":{"type":"group","id":"$it"},"context":`+context+`}`, id)
+			same("POST", "/access/v1/search/resource", `{"subject":{"type":"user","id":"$it"},"action":{"name":"core.users.read"},"resource":{"type":"group"},"context":`+context+`}`, id)
+			same("POST", "/access/v1/search/subject", `{"subject":{"type":"user"},"action":{"name":"core.users.read"},"resource":{"type":"group","id":"$it"},"context":`+context+`}`, id)
+			same("POST", "/access/v1/search/subject", `{"subject":{"type":"user"},"action":{"name":"core.users.read"},"resource":{"type":"tenant","id":"$it"},"context":`+context+`}`, id)
+		}
+		for _, spec := range commands.Registry {
+			line := fmt.Sprintf(`{"command":%q,"body":{"id":"$it"}}`, spec.Name)
+			same("POST", base+"/commands", line, id, "Content-Type", "application/x-ndjson")
+			same("POST", base+"/commands?atomic=true", line, id, "Content-Type", "application/x-ndjson")
+			same("POST", base+"/commands/"+spec.Name, `{"id":"$it"}`, id, "If-Match", `"1"`)
+		}
+	}
+}
+
+func TestEveryRouteIsEitherTriedForIsolationOrOpenToEverybody(t *testing.T) {
+	a, root := platform(t)
+	known := map[string]bool{ // what names no tenant: open to everybody, or about the caller's own
+		"/healthz": true, "/readyz": true, "/metrics": true, "/openapi.json": true, "/docs": true, "/docs/*": true,
+		"/v1/bootstrap": true, "/v1/me": true, "/v1/tenants": true, "/.well-known/authzen-configuration": true,
+		"/access/v1/evaluation": true, "/access/v1/evaluations": true,
+		"/access/v1/search/subject": true, "/access/v1/search/resource": true, "/access/v1/search/action": true,
+	}
+	for _, r := range a.handlerForTest(t).(*transport.Server).Routes() {
+		if !strings.Contains(r.Path, ":tenant") && !known[r.Path] {
+			t.Errorf("nobody has thought of what %s %s may tell of other tenants", r.Method, r.Path)
+		}
+		for word := range strings.SplitSeq(r.Path, "/") {
+			if strings.HasPrefix(word, ":") && word != ":tenant" && word != ":id" && word != ":command" {
+				t.Errorf("nobody has thought of what to put in the place of %s in %s", word, r.Path)
+			}
+		}
+	}
+	root.must(t, "root", "create-tenant", `{"name":"Acme","slug":"acme"}`)
+	ann := root.user(t, "acme", "ann", true)
+	if r := ann.do("GET", "/v1/tenants", ""); strings.Count(r.body, `"slug"`) != 1 || !strings.Contains(r.body, `"acme"`) {
+		t.Errorf("a tenant lists more than itself: %s", r.body)
+	}
+	for _, address := range []string{"/.well-known/authzen-configuration/%s", "/.well-known/authzen-configuration/v1/tenants/%s"} {
+		there, nowhere := ann.do("GET", fmt.Sprintf(address, "acme"), ""), ann.do("GET", fmt.Sprintf(address, "ecma"), "")
+		if there.status != nowhere.status || strings.ReplaceAll(there.body, "acme", "ecma") != nowhere.body {
+			t.Errorf("%s tells which tenants there are", address)
+		}
+	}
+}

@@ -361,8 +361,9 @@ func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome
 		case found && !slices.Equal(r.Fingerprint, o.Fingerprint), twin && !slices.Equal(first, o.Fingerprint):
 			outcomes[i].Err = dcb.ErrKeyReused
 		case found:
-			if outcomes[i].Result, err = e.replayed(ctx, o, r); err != nil {
-				return nil, err
+			outcomes[i].Result, outcomes[i].Err = e.replayed(ctx, o, r)
+			if _, refusal := domain.IsRefusal(outcomes[i].Err); outcomes[i].Err != nil && !refusal {
+				return nil, outcomes[i].Err
 			}
 		case twin:
 			outcomes[i].Err = dcb.ErrConflict
@@ -383,9 +384,20 @@ func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, 
 			return Result{}, err
 		}
 	}
+	if !mayHearAgain(o, events) {
+		return Result{}, domain.ErrMayNotGive
+	}
 	result := e.result(o, r, events)
 	result.Replayed = true
 	return result, nil
+}
+
+// mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another.
+func mayHearAgain(o Order, events []dcb.Recorded) bool {
+	if _, reveals := o.Command.(Revealing); !reveals || len(events) == 0 || domain.Catalog.KindOf(events[0].Event.EventType()) != "token" {
+		return true
+	}
+	return events[0].Token == o.By.Token || o.Rights.WithinCeiling([]domain.Pattern{domain.Everything})
 }
 
 func (e *Engine) result(o Order, r dcb.Receipt, events []dcb.Recorded) Result {

@@ -85,7 +85,7 @@ type RevokeOverride struct {
 
 func (c RevokeOverride) Target() dcb.Tagger { return c.ID }
 
-func (c RevokeOverride) Decide(Env) dcb.Decision {
+func (c RevokeOverride) Decide(env Env) dcb.Decision {
 	o := domain.OverrideOf(c.ID)
 	return dcb.From(o).Decide(func() ([]dcb.Event, error) {
 		if err := domain.CheckText("/reason", c.Reason); err != nil {
@@ -96,6 +96,8 @@ func (c RevokeOverride) Decide(Env) dcb.Decision {
 			return nil, domain.At("/id", domain.ErrOverrideUnknown)
 		case o.Value.Revoked:
 			return nil, nil
+		case o.Value.Effect == domain.Deny && env.Now.Before(o.Value.ExpiresAt) && !env.Rights.Holds(o.Value.Privilege, o.Value.Scope):
+			return nil, domain.ErrMayNotGive // least of all to themselves: what a deny held back becomes effective
 		}
 		to := o.Value.To
 		return dcb.Emit(domain.OverrideRevoked{Override: c.ID, User: to.User, Department: to.Department, Group: to.Group, Reason: c.Reason})

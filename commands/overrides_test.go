@@ -106,7 +106,7 @@ func TestAllowingNeedsThePrivilegeAndDenyingDoesNot(t *testing.T) {
 
 func TestAnOverrideIsRevokedOnce(t *testing.T) {
 	revoke := func() dcb.Decision {
-		return commands.RevokeOverride{ID: override("new"), Reason: "over"}.Decide(having())
+		return commands.RevokeOverride{ID: override("new"), Reason: "over"}.Decide(having("file.read"))
 	}
 	revoked := domain.OverrideRevoked{Override: override("new"), User: user("ann"), Reason: "over"}
 	given(overruled(nil)).When(revoke()).Then(t, revoked)

@@ -177,7 +177,7 @@ func checkText(pointer, s string, least, most int, lines bool) error {
 		return Invalid(pointer, "must not begin or end with white space")
 	}
 	for _, r := range s {
-		if (unicode.IsControl(r) && (!lines || (r != '\n' && r != '\t'))) || r == utf8.RuneError {
+		if unicode.Is(unicode.Bidi_Control, r) || (unicode.IsControl(r) && (!lines || (r != '\n' && r != '\t'))) || r == utf8.RuneError {
 			return Invalid(pointer, "holds a character that is not allowed")
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/access"
 	"chancery/internal/apitoken"
@@ -61,10 +62,18 @@ func bearer(c *call) (string, bool) {
 func (s *Server) enter(c *call) error {
 	id, _, ok := s.config.Access.Tenant(c.Param("tenant"))
 	if !ok || id != c.caller.Tenant && c.caller.Tenant != domain.Root {
+		s.noteStray(c)
 		return errNotFound
 	}
 	c.tenant = id
 	return nil
+}
+
+// noteStray puts a command to a tenant that the caller may not know of on record, in the caller's own.
+func (s *Server) noteStray(c *call) {
+	if spec, ok := commands.Named(c.Param("command")); ok && s.config.Refusals != nil {
+		s.config.Refusals.Note(c.caller.Tenant, c.caller.User, spec.Name, domain.ErrNotFound.Code, "")
+	}
 }
 
 // may asks for a privilege of the caller in the tenant of the call.

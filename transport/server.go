@@ -79,7 +79,11 @@ func New(c Config) (*Server, error) {
 	}
 	s.echo.HTTPErrorHandler = s.unrouted
 	for _, r := range s.routes() {
-		s.echo.Add(r.method, r.path, s.serve(r))
+		serve := s.serve(r)
+		s.echo.Add(r.method, r.path, serve)
+		if r.method == http.MethodGet {
+			s.echo.HEAD(r.path, serve) // RFC 9110, section 9.3.2
+		}
 	}
 	return s, nil
 }

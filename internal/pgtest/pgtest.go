@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"chancery/internal/postgres"
 )
@@ -123,6 +124,10 @@ func (p *shared) drop(ctx context.Context, name string) error {
 		return nil // stopped already, and everything with it
 	}
 	_, err := p.admin.Exec(ctx, fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", name))
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "42501" {
+		// An autovacuum worker is at it, whom FORCE may not end; DROP without it ends and awaits such.
+		_, err = p.admin.Exec(ctx, "DROP DATABASE IF EXISTS "+name)
+	}
 	return err
 }
 

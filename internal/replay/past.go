@@ -44,6 +44,7 @@ type Past struct {
 	closed  bool
 	session *session // who we are to other processes
 	entries map[string]*entry
+	made    uint32 // entries so far
 }
 
 type entry struct {
@@ -180,7 +181,8 @@ func (p *Past) enter(ctx context.Context, stretches []stretch) (*entry, error) {
 	if !ok {
 		return nil, ErrFull
 	}
-	e := &entry{schema: p.session.schema(key), ready: make(chan struct{}), refs: 2} // the caller's and the builder's
+	p.made++                                                                                                     // in the name: one that was forgotten may be dropped while the same state is made again
+	e := &entry{schema: p.session.schema(fmt.Sprintf("%s%x", key, p.made)), ready: make(chan struct{}), refs: 2} // the caller's and the builder's
 	p.entries[key] = e
 	p.work.Go(func() {
 		// Not under the caller's context: others may wait for the same schema.

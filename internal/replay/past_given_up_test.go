@@ -54,3 +54,18 @@ func TestAStateThatIsBeingBuiltKeepsItsPlaceWhenItsCallerLeaves(t *testing.T) {
 		t.Errorf("schemas %v, want one", got)
 	}
 }
+
+// Forgotten states are dropped outside the lock: one that is made again meanwhile must not be hit.
+func TestAStateThatIsMadeAgainHasASchemaOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	now := time.Now()
+	p := w.past(PastConfig{Keep: time.Hour, Now: func() time.Time { return now }})
+	first := w.ask(p, Question{Tenant: acme, Position: 4})
+	first.Release()
+	now = now.Add(2 * time.Hour)
+	p.Sweep(t.Context())
+	if again := w.ask(p, Question{Tenant: acme, Position: 4}); again.Schema == first.Schema {
+		t.Errorf("both are called %s", again.Schema)
+	}
+}

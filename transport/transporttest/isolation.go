@@ -69,7 +69,7 @@ func (i Isolation) paths(path string) []string {
 }
 
 func (i Isolation) bodies(r *echo.Route) []string {
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return []string{""}
 	}
 	return []string{`{}`, `{`, `{"command":"create-group","body":{"name":"x"}}`,

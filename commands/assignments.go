@@ -124,15 +124,19 @@ func (c UnassignRole) Decide(env Env) dcb.Decision {
 }
 
 // administrators are who can always help: the active users to whom the platform is assigned by name and without an
-// end. One who has it only as a member of a group does not count, since groups can be emptied.
+// end, and to whom nothing is denied. One who has it only as a member of a group does not count, since groups can be emptied.
 type administrators struct {
-	env   Env
-	given *dcb.Fact[domain.Assignments]
-	users map[domain.UserID]*dcb.Fact[domain.User]
+	env    Env
+	given  *dcb.Fact[domain.Assignments]
+	users  map[domain.UserID]*dcb.Fact[domain.User]
+	denies map[domain.UserID]*dcb.Fact[domain.Overrides]
 }
 
 func (env Env) administrators() *administrators {
-	return &administrators{env: env, given: domain.AssignmentsHere(domain.PlatformAdmin), users: map[domain.UserID]*dcb.Fact[domain.User]{}}
+	return &administrators{
+		env: env, given: domain.AssignmentsHere(domain.PlatformAdmin),
+		users: map[domain.UserID]*dcb.Fact[domain.User]{}, denies: map[domain.UserID]*dcb.Fact[domain.Overrides]{},
+	}
 }
 
 // facts are none in a tenant other than the platform: administrators elsewhere are that tenant's own matter.
@@ -147,9 +151,9 @@ func (as *administrators) next() []dcb.AnyFact {
 	var facts []dcb.AnyFact
 	for _, a := range as.given.Value {
 		if _, asked := as.users[a.To.User]; !asked && as.lasting(a) {
-			f := domain.UserStatusOf(a.To.User)
-			as.users[a.To.User] = f
-			facts = append(facts, f)
+			status, denies := domain.UserStatusOf(a.To.User), domain.OverridesTo(a.To.User)
+			as.users[a.To.User], as.denies[a.To.User] = status, denies
+			facts = append(facts, status, denies)
 		}
 	}
 	return facts
@@ -159,17 +163,28 @@ func (as *administrators) lasting(a domain.Assignment) bool {
 	return !a.To.User.IsZero() && a.Scope == "" && a.Window.Until.IsZero() && a.Window.Contains(as.env.Now)
 }
 
-// last reports whether none would be left without those that go.
+// last reports whether some of them go, and none would be left then.
 func (as *administrators) last(goes func(domain.Assignment) bool) bool {
-	before, after := 0, 0
+	some := false
 	for _, a := range as.given.Value {
 		if !as.lasting(a) || as.users[a.To.User].Value.Status != domain.UserActive {
 			continue
 		}
-		before++
-		if !goes(a) {
-			after++
+		switch {
+		case goes(a):
+			some = true
+		case !as.denied(a.To.User):
+			return false
 		}
 	}
-	return before > 0 && after == 0
+	return some
+}
+
+func (as *administrators) denied(u domain.UserID) bool {
+	for _, o := range as.denies[u].Value {
+		if o.Effect == domain.Deny && o.InForce(as.env.Now) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,27 +3,27 @@ package commands_test
 import (
 	"testing"
 
-	. "chancery/commands"
+	"chancery/commands"
 	"chancery/internal/dcb"
 )
 
 // All or nothing holds for a line that is refused for its idempotency key, too.
 func TestAKeyThatIsRefusedGivesUpAnAtomicBatch(t *testing.T) {
-	other := func(o *Order) { o.Fingerprint = []byte("another request") }
+	other := func(o *commands.Order) { o.Fingerprint = []byte("another request") }
 	for name, lines := range map[string]struct {
-		orders func(w *world) []Order
+		orders func(w *world) []commands.Order
 		want   []error
 	}{
 		"a key used for another request": {
-			func(w *world) []Order {
+			func(w *world) []commands.Order {
 				w.must(t, w.order(acme, newUser("ann", ""), keyed("k")))
-				return []Order{w.order(acme, newUser("bob", "")), w.order(acme, newUser("eve", ""), keyed("k"))}
-			}, []error{ErrAborted, dcb.ErrKeyReused},
+				return []commands.Order{w.order(acme, newUser("bob", "")), w.order(acme, newUser("eve", ""), keyed("k"))}
+			}, []error{commands.ErrAborted, dcb.ErrKeyReused},
 		},
 		"a key used twice": {
-			func(w *world) []Order {
-				return []Order{w.order(acme, newUser("bob", ""), keyed("k")), w.order(acme, newUser("eve", ""), keyed("k"), other)}
-			}, []error{ErrAborted, dcb.ErrKeyReused},
+			func(w *world) []commands.Order {
+				return []commands.Order{w.order(acme, newUser("bob", ""), keyed("k")), w.order(acme, newUser("eve", ""), keyed("k"), other)}
+			}, []error{commands.ErrAborted, dcb.ErrKeyReused},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -40,6 +40,8 @@ type Rights interface {
 	Covers(domain.UserID) bool
 	// WithinCeiling reports whether all of the patterns lie under the ceiling of the request's own token.
 	WithinCeiling([]domain.Pattern) bool
+	// Until is when the request's own token ends, and what it hands out with it; zero for no bound.
+	Until() time.Time
 }
 
 // Resolver asks DNS.
@@ -97,7 +99,7 @@ func Named(name string) (*Spec, bool) {
 	return s, ok
 }
 
-var byName = func() map[string]*Spec { //nolint:gochecknoglobals // an index of the registry, never changed
+var byName = func() map[string]*Spec { // an index of the registry, never changed
 	m := make(map[string]*Spec, len(Registry))
 	for i := range Registry {
 		m[Registry[i].Name] = &Registry[i]

@@ -76,15 +76,16 @@ type MoveDepartment struct {
 func (c MoveDepartment) Target() dcb.Tagger { return c.ID }
 
 func (c MoveDepartment) Decide(env Env) dcb.Decision {
-	d, up, below, given := domain.DepartmentOf(c.ID), departmentsAbove(), departmentsBelow(), env.grants()
+	d, up, below := domain.DepartmentOf(c.ID), departmentsAbove(), departmentsBelow()
+	given, left := env.grants(), env.leavingDepartment()
 	claim := departmentName{env: env, of: d}
 	facts := append(up.start(some(c.Parent)...), given.department(c.Parent)...)
 	if !c.Parent.IsZero() {
 		facts = append(facts, below.start(c.ID)...)
 	}
 	return dcb.From(append(facts, d)...).Then(up.next).Then(below.next).Then(given.next).Then(func() []dcb.AnyFact {
-		return claim.ask(c.Parent, d.Value.Name)
-	}).Decide(func() ([]dcb.Event, error) {
+		return append(claim.ask(c.Parent, d.Value.Name), left.start(asDepartment(d.Value.Parent))...)
+	}).Then(left.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !d.Value.Exists:
 			return nil, domain.At("/id", domain.ErrDepartmentUnknown)
@@ -99,7 +100,7 @@ func (c MoveDepartment) Decide(env Env) dcb.Decision {
 		case up.levels()+below.levels() > domain.MaxDepth:
 			return nil, domain.At("/parent_id", domain.ErrDepartmentDeep)
 		}
-		if err := given.refusal(); err != nil {
+		if err := domain.FirstError(given.refusal(), left.refusal(up)); err != nil {
 			return nil, err
 		}
 		return dcb.Emit(domain.DepartmentMoved{
@@ -108,20 +109,21 @@ func (c MoveDepartment) Decide(env Env) dcb.Decision {
 	})
 }
 
-// DeleteDepartment removes a department that has no users, departments or roles.
+// DeleteDepartment removes a department that has no users, departments, roles or overrides in force.
 type DeleteDepartment struct {
 	ID domain.DepartmentID `json:"id" required:"true" description:"the department"`
 }
 
 func (c DeleteDepartment) Target() dcb.Tagger { return c.ID }
 
-func (c DeleteDepartment) Decide(Env) dcb.Decision {
-	d, contents, roles := domain.DepartmentOf(c.ID), domain.DepartmentContents(c.ID), domain.AssignmentsTo(c.ID)
-	return dcb.From(d, contents, roles).Decide(func() ([]dcb.Event, error) {
+func (c DeleteDepartment) Decide(env Env) dcb.Decision {
+	d, contents := domain.DepartmentOf(c.ID), domain.DepartmentContents(c.ID)
+	roles, overrides := domain.AssignmentsTo(c.ID), domain.OverridesTo(c.ID)
+	return dcb.From(d, contents, roles, overrides).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !d.Value.Exists:
 			return nil, domain.At("/id", domain.ErrDepartmentUnknown)
-		case len(contents.Value)+len(roles.Value) > 0:
+		case len(contents.Value)+len(roles.Value) > 0, overrides.Value.InForce(env.Now):
 			return nil, domain.ErrDepartmentNotEmpty
 		}
 		return dcb.Emit(domain.DepartmentDeleted{Department: c.ID, Parent: asDepartment(d.Value.Parent), Released: d.Value.Key})

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -48,6 +49,9 @@ func challenge(t domain.TenantID, id domain.DomainID) string {
 	return "chancery-verification=" + uuid.NewSHA1(t.UUID, id.UUID[:]).String()
 }
 
+// lookup bounds one question to DNS: others may be decided together with it.
+const lookup = 5 * time.Second
+
 // VerifyDomain looks for the challenge in the TXT records of _chancery-challenge under the domain.
 type VerifyDomain struct {
 	ID domain.DomainID `json:"id" required:"true" description:"the domain"`
@@ -70,8 +74,13 @@ func (c VerifyDomain) Decide(env Env) dcb.Decision {
 		if !d.Exists() || d.Verified || owner.Value != uuid.Nil {
 			return nil
 		}
-		records, err := env.Resolver.TXT(ctx, d.Name.ChallengeHost())
+		asking, cancel := context.WithTimeout(ctx, lookup)
+		defer cancel()
+		records, err := env.Resolver.TXT(asking, d.Name.ChallengeHost())
 		found = slices.Contains(records, d.Challenge)
+		if err != nil && ctx.Err() == nil {
+			return domain.ErrDomainLookup // whatever it was, it is the matter of this domain's name servers
+		}
 		return err
 	}).Decide(func() ([]dcb.Event, error) {
 		d := mine.Value[c.ID]

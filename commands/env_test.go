@@ -154,6 +154,7 @@ type rights struct {
 	scoped  map[domain.Scope][]domain.Pattern
 	covers  []domain.UserID
 	ceiling []domain.Pattern // nil for none
+	until   time.Time        // zero for no bound
 }
 
 func (r rights) Actor() domain.UserID  { return chief }
@@ -166,6 +167,8 @@ func (r rights) Holds(p domain.Pattern, s domain.Scope) bool {
 func (r rights) Covers(u domain.UserID) bool {
 	return r.all || slices.Contains(r.covers, u)
 }
+
+func (r rights) Until() time.Time { return r.until }
 
 func (r rights) WithinCeiling(scopes []domain.Pattern) bool {
 	for _, s := range scopes {

@@ -116,7 +116,7 @@ func (e *Engine) Batch(ctx context.Context, tenant domain.TenantID, orders []Ord
 	n := 1
 	for ; n <= attempts; n++ {
 		outcomes, err = e.attempt(ctx, tenant, orders, atomic)
-		if err = e.tooEarly(ctx, tenant, orders, atomic, &outcomes, err); err == nil || !again(err) {
+		if err = e.tooEarly(ctx, orders, atomic, &outcomes, err); err == nil || !again(err) {
 			break
 		}
 		if err := pause(ctx, n); err != nil {
@@ -152,7 +152,7 @@ func pause(ctx context.Context, attempt int) error {
 }
 
 // tooEarly finds out which of several commands gave a time that has passed, by running them one by one.
-func (e *Engine) tooEarly(ctx context.Context, t domain.TenantID, orders []Order, atomic bool, out *[]Outcome, err error) error {
+func (e *Engine) tooEarly(ctx context.Context, orders []Order, atomic bool, out *[]Outcome, err error) error {
 	if !errors.Is(err, dcb.ErrTooEarly) {
 		return err
 	}
@@ -180,6 +180,43 @@ func (e *Engine) attempt(ctx context.Context, tenant domain.TenantID, orders []O
 	if i := slices.IndexFunc(outcomes, func(o Outcome) bool { return o.Err != nil }); atomic && i >= 0 {
 		return abort(outcomes, i), nil
 	}
+	view, decisions, err := e.survey(ctx, tenant, orders, known)
+	if err != nil {
+		return nil, err
+	}
+	var parts []dcb.Part
+	var of []int
+	var declined []Order
+	for i, o := range orders {
+		if known[i] {
+			continue
+		}
+		events, err := e.decide(ctx, view, o, decisions[i])
+		if _, refusal := domain.IsRefusal(err); err != nil && !refusal {
+			return nil, err
+		}
+		if err != nil {
+			outcomes[i].Err = err
+			declined = append(declined, o)
+			if atomic {
+				return abort(outcomes, i), e.overtaken(ctx, declined)
+			}
+			continue
+		}
+		if len(events) == 0 && !o.Keyed {
+			outcomes[i].Result = Result{ID: o.settledID(), Position: view.head}
+			continue
+		}
+		parts, of = append(parts, dcb.Part{ID: o.Request, Fingerprint: o.Fingerprint, Events: events}), append(of, i)
+	}
+	if err := e.overtaken(ctx, declined); err != nil || len(parts) == 0 {
+		return outcomes, err
+	}
+	return outcomes, e.append(ctx, view, orders, parts, of, outcomes)
+}
+
+// survey reads what the decisions ask first, in one go, and waits until Rights have seen as much.
+func (e *Engine) survey(ctx context.Context, tenant domain.TenantID, orders []Order, known []bool) (*view, []dcb.Decision, error) {
 	view := newView(ctx, e.Store, tenant.UUID)
 	decisions := make([]dcb.Decision, len(orders))
 	var first dcb.Query
@@ -191,43 +228,14 @@ func (e *Engine) attempt(ctx context.Context, tenant domain.TenantID, orders []O
 		}
 	}
 	if err := view.load(first); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if e.Follow != nil {
 		if err := e.Follow(ctx, view.head); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	var parts []dcb.Part
-	var of []int
-	for i, o := range orders {
-		if known[i] {
-			continue
-		}
-		events, err := e.decide(ctx, view, o, decisions[i])
-		if _, refusal := domain.IsRefusal(err); err != nil && !refusal {
-			return nil, err
-		}
-		if err != nil {
-			if err := e.overtaken(ctx, o); err != nil {
-				return nil, err
-			}
-			outcomes[i].Err = err
-			if atomic {
-				return abort(outcomes, i), nil
-			}
-			continue
-		}
-		if len(events) == 0 && !o.Keyed {
-			outcomes[i].Result = Result{ID: o.settledID(), Position: view.head}
-			continue
-		}
-		parts, of = append(parts, dcb.Part{ID: o.Request, Fingerprint: o.Fingerprint, Events: events}), append(of, i)
-	}
-	if len(parts) == 0 {
-		return outcomes, nil
-	}
-	return outcomes, e.append(ctx, view, orders, parts, of, outcomes)
+	return view, decisions, nil
 }
 
 func (e *Engine) append(ctx context.Context, view *view, orders []Order, parts []dcb.Part, of []int, outcomes []Outcome) error {
@@ -235,7 +243,7 @@ func (e *Engine) append(ctx context.Context, view *view, orders []Order, parts [
 	if len(view.asked) > 0 {
 		conditions = []dcb.Condition{{Query: view.asked, After: view.head}}
 	}
-	receipts, events, err := e.Store.Append(ctx, view.tenant, parts, conditions)
+	receipts, events, err := e.Store.Append(ctx, parts, conditions)
 	if err != nil {
 		return err
 	}
@@ -322,13 +330,19 @@ func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) (
 	return pending, nil
 }
 
-// overtaken is a conflict if the twin of a refused order was appended after receipts were looked for: the name that seems
-// taken was then taken by this very request.
-func (e *Engine) overtaken(ctx context.Context, refused Order) error {
-	if !refused.Keyed {
+// overtaken is a conflict if the twin of one of the refused orders was appended after receipts were looked for: the name
+// that seems taken was then taken by this very request.
+func (e *Engine) overtaken(ctx context.Context, declined []Order) error {
+	var ids []uuid.UUID
+	for _, o := range declined {
+		if o.Keyed {
+			ids = append(ids, o.Request)
+		}
+	}
+	if len(ids) == 0 {
 		return nil
 	}
-	receipts, err := e.Store.Receipts(ctx, []uuid.UUID{refused.Request})
+	receipts, err := e.Store.Receipts(ctx, ids)
 	if err == nil && len(receipts) > 0 {
 		err = dcb.ErrConflict
 	}
@@ -409,11 +423,11 @@ func (e *Engine) result(o Order, r dcb.Receipt, events []dcb.Recorded) Result {
 	for i, ev := range events {
 		result.Events[i] = Ref{ev.Position, ev.ID, ev.Event.EventType()}
 	}
-	result.ID = events[0].Provenance.Target
+	result.ID = events[0].Target
 	if _, ok := o.Command.(Revealing); ok {
 		again := reflect.New(reflect.TypeOf(o.Command))
 		again.Elem().Set(reflect.ValueOf(o.Command))
-		if c, creating := again.Interface().(Creating); creating {
+		if c, creating := reflect.TypeAssert[Creating](again); creating {
 			*c.NewID() = result.ID
 		}
 		result.Reveal[0], result.Reveal[1] = again.Elem().Interface().(Revealing).Reveal(e.env(o))

@@ -542,16 +542,34 @@ func fill(v reflect.Value, text string) {
 
 func TestAFaultIsNoRefusal(t *testing.T) {
 	w := newWorld(t)
-	w.Resolver = zone{"_chancery-challenge.acme.test": {"fault"}}
-	w.must(t, w.order(acme, &commands.AddDomain{ID: dnsDomain("d"), Domain: "acme.test"}))
-	if _, err := w.do(w.order(acme, &commands.VerifyDomain{ID: dnsDomain("d")})); !errors.Is(err, errNoAnswer) {
-		t.Errorf("got %v, want the resolver's fault", err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := w.Execute(ctx, w.order(acme, newUser("ann", ""))); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that the call was given up", err)
 	}
+}
+
+// A name server that does not answer is the matter of the line that asks it, not of those beside it.
+func TestASilentNameServerFailsOneLineOnly(t *testing.T) {
+	w := newWorld(t)
+	w.Resolver = zone{"_chancery-challenge.acme.test": {"fault"}}
+	w.must(t, w.order(acme, &commands.AddDomain{ID: dnsDomain("d"), Domain: "acme.test"}))
+	outcomes(t, w.batch(t, acme, false, w.order(acme, newUser("ann", "")), w.order(acme, &commands.VerifyDomain{ID: dnsDomain("d")}),
+		w.order(acme, newUser("bob", ""))), nil, domain.ErrDomainLookup, nil)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	w.Resolver = leaving{cancel}
+	if _, err := w.Execute(ctx, w.order(acme, &commands.VerifyDomain{ID: dnsDomain("d")})); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that the call was given up", err)
+	}
+}
+
+// leaving is the resolver of a caller who leaves meanwhile.
+type leaving struct{ leave func() }
+
+func (l leaving) TXT(ctx context.Context, _ string) ([]string, error) {
+	l.leave()
+	return nil, ctx.Err()
 }
 
 func TestEveryCommandIsDescribed(t *testing.T) {

@@ -96,7 +96,7 @@ func (c ChangeGroupRole) Decide(env Env) dcb.Decision {
 	})
 }
 
-// RemoveGroupMember takes a user out of a group.
+// RemoveGroupMember takes a user out of a group. Whether another group keeps up a deny that is left is not asked.
 type RemoveGroupMember struct {
 	Group domain.GroupID `json:"group_id" required:"true" description:"the group"`
 	User  domain.UserID  `json:"user_id" required:"true" description:"the member"`
@@ -111,8 +111,8 @@ func (c RemoveGroupMember) Pair(domain.TenantID) (kind string, things []dcb.Tagg
 
 func (c RemoveGroupMember) Decide(env Env) dcb.Decision {
 	is, members, owned := domain.MembershipOf(c.User, c.Group), domain.MembersOf(c.Group), domain.PolicyOf(env.Tenant, domain.GroupOwned)
-	asked := false
-	return dcb.From(is, owned).Then(func() []dcb.AnyFact {
+	asked, left := false, env.leavingGroup()
+	return dcb.From(append(left.start(c.Group), is, owned)...).Then(left.next).Then(func() []dcb.AnyFact {
 		if asked || !owned.Value.IsTrue() || is.Value.Role != domain.Owner {
 			return nil
 		}
@@ -127,6 +127,9 @@ func (c RemoveGroupMember) Decide(env Env) dcb.Decision {
 			return nil, domain.ErrLastOwner
 		case m.Role != domain.Member && c.User != env.Rights.Actor() && !env.names(c.Group):
 			return nil, domain.ErrMayNotGive
+		}
+		if err := left.refusal(nil); err != nil {
+			return nil, err
 		}
 		return dcb.Emit(domain.MemberRemoved{Membership: m.ID, Group: c.Group, User: c.User, Role: m.Role})
 	})

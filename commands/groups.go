@@ -56,23 +56,19 @@ func (c RenameGroup) Decide(env Env) dcb.Decision {
 		if !g.Value.Exists {
 			return nil, domain.At("/id", domain.ErrGroupUnknown)
 		}
-		e := domain.GroupRenamed{Group: c.ID, Name: g.Value.Name, Description: g.Value.Description, Key: g.Value.Key}
-		if c.Description != nil {
-			e.Description = *c.Description
-		}
-		if c.Name != "" {
-			e.Name, e.Key = c.Name, key
-		}
-		if err := domain.FirstError(domain.CheckName("/name", e.Name), domain.CheckText("/description", e.Description)); err != nil {
+		was := label{g.Value.Name, g.Value.Description, g.Value.Key}
+		is, err := was.changed(c.Name, c.Description, key)
+		if err != nil {
 			return nil, err
 		}
+		e := domain.GroupRenamed{Group: c.ID, Name: is.name, Description: is.description, Key: is.key}
 		switch {
 		case c.Name != "" && holder.Value != uuid.Nil && holder.Value != c.ID.UUID:
 			return nil, domain.At("/name", domain.ErrGroupName)
-		case e.Name == g.Value.Name && e.Description == g.Value.Description:
+		case is == was:
 			return nil, nil
-		case e.Key != g.Value.Key:
-			e.Released = g.Value.Key
+		case is.key != was.key:
+			e.Released = was.key
 		}
 		return dcb.Emit(e)
 	})
@@ -87,12 +83,14 @@ type MoveGroup struct {
 func (c MoveGroup) Target() dcb.Tagger { return c.ID }
 
 func (c MoveGroup) Decide(env Env) dcb.Decision {
-	g, up, below, given := domain.GroupOf(c.ID), groupsAbove(), groupsBelow(), env.grants()
+	g, up, below, given, left := domain.GroupOf(c.ID), groupsAbove(), groupsBelow(), env.grants(), env.leavingGroup()
 	facts := append(up.start(some(c.Parent)...), given.group(c.Parent)...)
 	if !c.Parent.IsZero() {
 		facts = append(facts, below.start(c.ID)...)
 	}
-	return dcb.From(append(facts, g)...).Then(up.next).Then(below.next).Then(given.next).Decide(func() ([]dcb.Event, error) {
+	return dcb.From(append(facts, g)...).Then(up.next).Then(below.next).Then(given.next).Then(func() []dcb.AnyFact {
+		return left.start(asGroup(g.Value.Parent))
+	}).Then(left.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !g.Value.Exists:
 			return nil, domain.At("/id", domain.ErrGroupUnknown)
@@ -105,29 +103,32 @@ func (c MoveGroup) Decide(env Env) dcb.Decision {
 		case up.levels()+below.levels() > domain.MaxDepth:
 			return nil, domain.At("/parent_id", domain.ErrGroupDeep)
 		}
-		if err := given.refusal(); err != nil {
+		if err := domain.FirstError(given.refusal(), left.refusal(up)); err != nil {
 			return nil, err
 		}
 		return dcb.Emit(domain.GroupMoved{Group: c.ID, Parent: c.Parent, From: asGroup(g.Value.Parent)})
 	})
 }
 
-// DeleteGroup removes a group with its memberships and roles; groups below it must go first.
+// DeleteGroup removes a group with its memberships, roles and overrides; groups below it must go first.
 type DeleteGroup struct {
 	ID domain.GroupID `json:"id" required:"true" description:"the group"`
 }
 
 func (c DeleteGroup) Target() dcb.Tagger { return c.ID }
 
-func (c DeleteGroup) Decide(Env) dcb.Decision {
-	g, below := domain.GroupOf(c.ID), domain.GroupChildren(c.ID)
-	members, roles := domain.MembersOf(c.ID), domain.AssignmentsTo(c.ID)
-	return dcb.From(g, below, members, roles).Decide(func() ([]dcb.Event, error) {
+func (c DeleteGroup) Decide(env Env) dcb.Decision {
+	g, below, left := domain.GroupOf(c.ID), domain.GroupChildren(c.ID), env.leavingGroup()
+	members, roles, overrides := domain.MembersOf(c.ID), domain.AssignmentsTo(c.ID), domain.OverridesTo(c.ID)
+	return dcb.From(append(left.start(c.ID), g, below, members, roles, overrides)...).Then(left.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !g.Value.Exists:
 			return nil, domain.At("/id", domain.ErrGroupUnknown)
 		case len(below.Value) > 0:
 			return nil, domain.ErrGroupHasGroups
+		}
+		if err := left.refusal(nil); err != nil {
+			return nil, err
 		}
 		var events []dcb.Event
 		for _, m := range inOrder(members.Value, func(m domain.Membership) uuid.UUID { return m.ID.UUID }) {
@@ -135,6 +136,9 @@ func (c DeleteGroup) Decide(Env) dcb.Decision {
 		}
 		for _, a := range inOrder(roles.Value, func(a domain.Assignment) uuid.UUID { return a.ID.UUID }) {
 			events = append(events, domain.RoleUnassigned{Assignment: a.ID, Role: a.Role, Group: c.ID, Reason: "the group was deleted"})
+		}
+		for _, o := range inOrder(overrides.Value, func(o domain.Override) uuid.UUID { return o.ID.UUID }) {
+			events = append(events, domain.OverrideRevoked{Override: o.ID, Group: c.ID, Reason: "the group was deleted"})
 		}
 		return append(events, domain.GroupDeleted{Group: c.ID, Parent: asGroup(g.Value.Parent), Released: g.Value.Key}), nil
 	})

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,7 +13,7 @@ import (
 // AddOverride allows or denies a privilege past all roles, until it expires.
 type AddOverride struct {
 	ID         domain.OverrideID   `json:"id,omitzero" description:"id of the new override; made if absent"`
-	Effect     domain.Effect       `json:"effect" required:"true" enum:"allow,deny" description:"deny beats everything; allow only what the platform lists"`
+	Effect     domain.Effect       `json:"effect" required:"true" enum:"allow,deny" description:"deny beats everything, and on the platform names one user; allow only what the platform lists"`
 	Privilege  domain.Pattern      `json:"privilege" required:"true" description:"a registered privilege, or a pattern such as repo.*"`
 	User       domain.UserID       `json:"user_id,omitzero" description:"at most one of user_id, department_id and group_id; none for the whole tenant"`
 	Department domain.DepartmentID `json:"department_id,omitzero" description:"everybody in the department and below"`
@@ -25,7 +26,7 @@ type AddOverride struct {
 func (c *AddOverride) NewID() *uuid.UUID { return &c.ID.UUID }
 func (c AddOverride) Target() dcb.Tagger { return c.ID }
 
-func (c AddOverride) Decide(env Env) dcb.Decision {
+func (c AddOverride) Decide(env Env) dcb.Decision { //nolint:cyclop // one case for each rule
 	to := domain.Subjects{User: c.User, Department: c.Department, Group: c.Group}
 	if to.Count() > 1 {
 		return refused(domain.At("/user_id", domain.ErrOneSubject))
@@ -40,7 +41,11 @@ func (c AddOverride) Decide(env Env) dcb.Decision {
 	if to.Count() == 1 {
 		facts = append(facts, subject.fact)
 	}
-	return dcb.From(facts...).Decide(func() ([]dcb.Event, error) {
+	admins := env.administrators()
+	if c.Effect == domain.Deny {
+		facts = append(facts, admins.facts()...)
+	}
+	return dcb.From(facts...).Then(admins.next).Decide(func() ([]dcb.Event, error) {
 		err := domain.FirstError(c.Privilege.Check("/privilege"), c.On.Check("/scope"),
 			checkEnd(env, c.ExpiresAt, most.Value, domain.ErrTooLong), domain.CheckName("/reason", c.Reason))
 		if err == nil && to.Count() == 1 {
@@ -61,6 +66,9 @@ func (c AddOverride) Decide(env Env) dcb.Decision {
 		case c.Effect == domain.Allow && !env.Rights.Holds(c.Privilege, c.On):
 			return nil, domain.At("/privilege", domain.ErrMayNotGive)
 		}
+		if err := c.locksOut(admins); err != nil {
+			return nil, err
+		}
 		return dcb.Emit(domain.OverrideAdded{
 			Override: c.ID, Effect: c.Effect, Privilege: c.Privilege, User: c.User, Department: c.Department, Group: c.Group,
 			Scope: c.On, ExpiresAt: c.ExpiresAt, Reason: c.Reason,
@@ -68,13 +76,23 @@ func (c AddOverride) Decide(env Env) dcb.Decision {
 	})
 }
 
-func covered(list []domain.Pattern, p domain.Pattern) bool {
-	for _, l := range list {
-		if l.Covers(p) {
-			return true
-		}
+// locksOut holds that a deny on the platform, which nothing beats, leaves somebody there who can end it.
+func (c AddOverride) locksOut(admins *administrators) error {
+	switch {
+	case c.Effect != domain.Deny || admins.env.Tenant != domain.Root:
+		return nil
+	case c.User.IsZero():
+		return &domain.InputError{Refusal: domain.ErrLastAdmin, Pointer: "/user_id", Detail: "on the platform a deny must name one user"}
+	case c.User == admins.env.Rights.Actor():
+		return domain.At("/user_id", domain.ErrSelf)
+	case admins.last(func(a domain.Assignment) bool { return a.To.User == c.User }):
+		return domain.At("/user_id", domain.ErrLastAdmin)
 	}
-	return false
+	return nil
+}
+
+func covered(list []domain.Pattern, p domain.Pattern) bool {
+	return slices.ContainsFunc(list, func(l domain.Pattern) bool { return l.Covers(p) })
 }
 
 // RevokeOverride ends an override before it expires.

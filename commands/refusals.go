@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"chancery/domain"
 	"chancery/internal/dcb"
 )
@@ -125,7 +123,7 @@ func (r *Refusals) flush(ctx context.Context, all bool) {
 	defer cancel()
 	for tenant, orders := range r.due(all) {
 		if _, err := r.Engine.Batch(ctx, tenant, orders, false); err != nil {
-			r.Log.ErrorContext(ctx, "refused commands were not recorded", "tenant", uuid.UUID(tenant.UUID), "count", len(orders), "error", err)
+			r.Log.ErrorContext(ctx, "refused commands were not recorded", "tenant", tenant.UUID, "count", len(orders), "error", err)
 		}
 	}
 }

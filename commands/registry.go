@@ -21,7 +21,7 @@ var Registry = []Spec{
 	of[CreateGroup]("core.groups.create", "Add a group."),
 	of[RenameGroup]("core.groups.rename", "Give a group another name or description."),
 	of[MoveGroup]("core.groups.move", "Put a group under another one, or at the top."),
-	of[DeleteGroup]("core.groups.delete", "Remove a group, its memberships and its roles."),
+	of[DeleteGroup]("core.groups.delete", "Remove a group, its memberships, roles and overrides."),
 
 	of[AddGroupMember]("core.group-memberships.add", "Put a user into a group."),
 	of[ChangeGroupRole]("core.group-memberships.change", "Make a member something else to the group."),

@@ -150,23 +150,19 @@ func (c RenameRole) Decide(env Env) dcb.Decision {
 		if err := env.ofTenant(r.Value); err != nil {
 			return nil, err
 		}
-		e := domain.RoleRenamed{Role: c.ID, Name: r.Value.Name, Description: r.Value.Desc, Key: r.Value.Key}
-		if c.Description != nil {
-			e.Description = *c.Description
-		}
-		if c.Name != "" {
-			e.Name, e.Key = c.Name, key
-		}
-		if err := domain.FirstError(domain.CheckName("/name", e.Name), domain.CheckText("/description", e.Description)); err != nil {
+		was := label{r.Value.Name, r.Value.Desc, r.Value.Key}
+		is, err := was.changed(c.Name, c.Description, key)
+		if err != nil {
 			return nil, err
 		}
+		e := domain.RoleRenamed{Role: c.ID, Name: is.name, Description: is.description, Key: is.key}
 		switch {
 		case c.Name != "" && holder.Value != uuid.Nil && holder.Value != c.ID.UUID:
 			return nil, domain.At("/name", domain.ErrRoleName)
-		case e.Name == r.Value.Name && e.Description == r.Value.Desc:
+		case is == was:
 			return nil, nil
-		case e.Key != r.Value.Key:
-			e.Released = r.Value.Key
+		case is.key != was.key:
+			e.Released = was.key
 		}
 		return dcb.Emit(e)
 	})

@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -44,6 +45,23 @@ func unique[T comparable](in []T) []T {
 	return out
 }
 
+// label is the name and the description of a group or a role; the key keeps its name unique.
+type label struct {
+	name, description string
+	key               domain.Key
+}
+
+// changed is the label with what was sent in its place; what is absent stays.
+func (l label) changed(name string, description *string, key domain.Key) (label, error) {
+	if name != "" {
+		l.name, l.key = name, key
+	}
+	if description != nil {
+		l.description = *description
+	}
+	return l, domain.FirstError(domain.CheckName("/name", l.name), domain.CheckText("/description", l.description))
+}
+
 // covers reports whether the actor has every right that the user has. One from whom nothing is kept covers a user too
 // whom Rights cannot know yet, such as one registered earlier in the same batch.
 func (env Env) covers(u domain.UserID) bool {
@@ -58,3 +76,4 @@ func (System) Holds(domain.Pattern, domain.Scope) bool { return true }
 func (System) HoldsEverything() bool                   { return true }
 func (System) Covers(domain.UserID) bool               { return true }
 func (System) WithinCeiling([]domain.Pattern) bool     { return true }
+func (System) Until() time.Time                        { return time.Time{} }

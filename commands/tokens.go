@@ -47,6 +47,8 @@ func (c IssueToken) Decide(env Env) dcb.Decision {
 			return nil, domain.At("/id", domain.ErrIDTaken)
 		case !env.mayIssue(c.User, c.Scopes):
 			return nil, domain.ErrMayNotGive
+		case env.outlives(c.ExpiresAt):
+			return nil, domain.At("/expires_at", domain.ErrMayNotGive)
 		}
 		prefix, hash := env.Hash(env.Secret("issue", c.ID.UUID))
 		return dcb.Emit(domain.TokenIssued{
@@ -57,10 +59,13 @@ func (c IssueToken) Decide(env Env) dcb.Decision {
 
 // mayIssue holds that a token is never worth more than what its issuer may do in this very request.
 func (env Env) mayIssue(to domain.UserID, scopes []domain.Pattern) bool {
-	if to != env.Rights.Actor() {
-		return env.covers(to)
-	}
-	return env.Rights.WithinCeiling(scopes)
+	return env.Rights.WithinCeiling(scopes) && (to == env.Rights.Actor() || env.covers(to))
+}
+
+// outlives reports whether a token would end after the one that makes it, where that is worth less than its user.
+func (env Env) outlives(end time.Time) bool {
+	until := env.Rights.Until()
+	return !until.IsZero() && end.After(until)
 }
 
 // Reveal is the token itself.
@@ -93,6 +98,9 @@ func (c RotateToken) Decide(env Env) dcb.Decision {
 		}
 		if err := checkEnd(env, end, life.Value, domain.ErrTokenLifetime); err != nil {
 			return nil, err
+		}
+		if env.outlives(end) {
+			return nil, domain.At("/expires_at", domain.ErrMayNotGive)
 		}
 		_, hash := env.Hash(env.Secret("rotate", c.ID.UUID))
 		return dcb.Emit(domain.TokenRotated{Token: c.ID, User: t.Value.User, Hash: hash, ExpiresAt: end})

@@ -143,3 +143,42 @@ func TestARevokedTokenStaysRevoked(t *testing.T) {
 	}
 	given(issued).When(commands.RevokeToken{ID: apiToken("ci"), Reason: "\x01"}.Decide(env())).ThenInvalid(t, "/reason")
 }
+
+// A token with a ceiling makes no token above it, whoever it is for, nor one that outlives it.
+func TestATokenWithACeilingMakesNoneAboveIt(t *testing.T) {
+	h := given(registered("ann"))
+	low := by(rights{covers: []domain.UserID{user("ann")}, ceiling: []domain.Pattern{"file.*"}})
+	h.When(issue("ann", now.Add(day), "file.read").Decide(low)).Events(t)
+	h.When(issue("ann", now.Add(day), "repo.read").Decide(low)).ThenRefused(t, domain.ErrMayNotGive)
+	h.When(issue("ann", now.Add(day)).Decide(low)).ThenRefused(t, domain.ErrMayNotGive)
+	rotate := commands.RotateToken{ID: apiToken("ci")}
+	h.and(tokenIssued(now.Add(day), "file.read")).When(rotate.Decide(low)).Events(t)
+	h.and(tokenIssued(now.Add(day), "repo.read")).When(rotate.Decide(low)).ThenRefused(t, domain.ErrMayNotGive)
+}
+
+func TestATokenWithACeilingMakesNoneThatOutlivesIt(t *testing.T) {
+	me := domain.UserRegistered{User: chief, DisplayName: dcb.Plain("chief"), Status: domain.UserActive}
+	short := by(rights{until: now.Add(day), covers: []domain.UserID{user("ann")}})
+	for _, to := range []domain.UserID{chief, user("ann")} {
+		issueTo := func(until time.Time) dcb.Decision {
+			c := issue("", until, "file.read")
+			c.User = to
+			return c.Decide(short)
+		}
+		rotate := func(until time.Time) dcb.Decision {
+			return commands.RotateToken{ID: apiToken("ci"), ExpiresAt: until}.Decide(short)
+		}
+		issued := func(until time.Time) history {
+			e := tokenIssued(until, "file.read")
+			e.User = to
+			return given(me, registered("ann"), e)
+		}
+		h := given(me, registered("ann"))
+		h.When(issueTo(now.Add(day))).Events(t)
+		h.When(issueTo(now.Add(day+time.Microsecond))).ThenRefused(t, domain.ErrMayNotGive)
+		issued(now.Add(day)).When(rotate(time.Time{})).Events(t)
+		issued(now.Add(day)).When(rotate(now.Add(day))).Events(t)
+		issued(now.Add(day)).When(rotate(now.Add(2*day))).ThenRefused(t, domain.ErrMayNotGive)
+		issued(now.Add(2*day)).When(rotate(time.Time{})).ThenRefused(t, domain.ErrMayNotGive)
+	}
+}

@@ -164,12 +164,14 @@ type MoveUser struct {
 func (c MoveUser) Target() dcb.Tagger { return c.ID }
 
 func (c MoveUser) Decide(env Env) dcb.Decision {
-	u, department, given := domain.UserStatusOf(c.ID), domain.DepartmentOf(c.Department), env.grants()
+	u, department, given, left := domain.UserStatusOf(c.ID), domain.DepartmentOf(c.Department), env.grants(), env.leavingDepartment()
 	facts := append(given.department(c.Department), u)
 	if !c.Department.IsZero() {
 		facts = append(facts, department)
 	}
-	return dcb.From(facts...).Then(given.next).Decide(func() ([]dcb.Event, error) {
+	return dcb.From(facts...).Then(given.next).Then(func() []dcb.AnyFact {
+		return left.start(u.Value.Department)
+	}).Then(left.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !u.Value.Exists():
 			return nil, domain.At("/id", domain.ErrUserUnknown)
@@ -178,7 +180,7 @@ func (c MoveUser) Decide(env Env) dcb.Decision {
 		case u.Value.Department == c.Department:
 			return nil, nil
 		}
-		if err := given.refusal(); err != nil {
+		if err := domain.FirstError(given.refusal(), left.refusal(given.departments)); err != nil {
 			return nil, err
 		}
 		return dcb.Emit(domain.UserMoved{User: c.ID, Department: c.Department, From: u.Value.Department})

@@ -54,7 +54,7 @@ func (v *view) load(q dcb.Query) error {
 	if len(missing) == 0 && v.head >= 0 {
 		return nil
 	}
-	events, head, err := v.store.Read(v.ctx, v.tenant, missing, v.open)
+	events, head, err := v.store.Read(v.ctx, missing, v.open)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ var (
 	ErrDepartmentUnknown  = &Refusal{Missing, "not-found", "there is no such department here"}
 	ErrDepartmentName     = refuse("department-name-taken", "a department of that name stands there already")
 	ErrDepartmentCycle    = refuse("department-cycle", "a department cannot stand below itself")
-	ErrDepartmentNotEmpty = refuse("department-not-empty", "the department still has users, departments or roles")
+	ErrDepartmentNotEmpty = refuse("department-not-empty", "the department still has users, departments, roles or overrides")
 	ErrDepartmentDeep     = refuse("department-too-deep", "departments nest at most 32 deep")
 )
 
@@ -90,15 +90,10 @@ func DepartmentOf(id DepartmentID) *dcb.Fact[Node] {
 
 // DepartmentNameHolder is the department that has the key, nil if it is free.
 func DepartmentNameHolder(k Key) *dcb.Fact[uuid.UUID] {
-	claim := func(h *uuid.UUID, id DepartmentID, key Key) {
-		if *h = uuid.Nil; key == k {
-			*h = id.UUID
-		}
-	}
 	return holderOf(k.Tag(),
-		dcb.On(func(h *uuid.UUID, e DepartmentCreated) { claim(h, e.Department, e.Key) }),
-		dcb.On(func(h *uuid.UUID, e DepartmentRenamed) { claim(h, e.Department, e.Key) }),
-		dcb.On(func(h *uuid.UUID, e DepartmentMoved) { claim(h, e.Department, e.Key) }),
+		dcb.On(func(h *uuid.UUID, e DepartmentCreated) { *h = k.heldBy(e.Department.UUID, e.Key) }),
+		dcb.On(func(h *uuid.UUID, e DepartmentRenamed) { *h = k.heldBy(e.Department.UUID, e.Key) }),
+		dcb.On(func(h *uuid.UUID, e DepartmentMoved) { *h = k.heldBy(e.Department.UUID, e.Key) }),
 		dcb.On(func(h *uuid.UUID, _ DepartmentDeleted) { *h = uuid.Nil }),
 	)
 }

@@ -67,7 +67,7 @@ func (id GroupID) IsZero() bool      { return id.UUID == uuid.Nil }
 func (id UserID) IsZero() bool       { return id.UUID == uuid.Nil }
 
 // Root is the platform itself: the tenant of those who run it.
-var Root = TenantID{uuid.MustParse("00000000-0000-0000-0000-000000000001")} //nolint:gochecknoglobals // a constant
+var Root = TenantID{uuid.MustParse("00000000-0000-0000-0000-000000000001")}
 
 // NamedID is the id of a thing that is known by its name: the same name gives the same id everywhere.
 func NamedID(tenant TenantID, kind, name string) uuid.UUID {
@@ -80,6 +80,14 @@ type Key string
 // Tag makes a key a tag.
 func (k Key) Tag() dcb.Tag { return dcb.Tag(k) }
 
+// heldBy is who has the key when the thing id goes by the key now: the thing, or nobody any more.
+func (k Key) heldBy(id uuid.UUID, now Key) uuid.UUID {
+	if now == k {
+		return id
+	}
+	return uuid.Nil
+}
+
 // keyOf takes names for the same that differ only in case, in white space, or in how Unicode composes their letters.
 func keyOf(kind string, within uuid.UUID, name string) Key {
 	name = norm.NFC.String(strings.ToLower(strings.Join(strings.Fields(name), " ")))
@@ -88,7 +96,7 @@ func keyOf(kind string, within uuid.UUID, name string) Key {
 
 // holderOf tells who holds a unique key, from events that claim and release it.
 func holderOf(key dcb.Tag, folds ...dcb.Fold[uuid.UUID]) *dcb.Fact[uuid.UUID] {
-	return dcb.Ask(uuid.Nil, []dcb.Tag{key}, folds...)
+	return dcb.Ask(uuid.Nil, []dcb.Tag{key}, folds...).Sole()
 }
 
 // Kind is what a refusal means to its caller.
@@ -237,7 +245,7 @@ func wellNamed(s string) bool {
 		return false
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
 	})
 }
 

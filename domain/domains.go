@@ -63,6 +63,7 @@ var (
 	ErrDomainTwice       = refuse("domain-exists", "the tenant has this domain already")
 	ErrDomainTaken       = refuse("domain-taken", "another tenant has proved that this domain is its own")
 	ErrDomainNotVerified = refuse("domain-not-verified", "the domain is not verified")
+	ErrDomainLookup      = refuse("domain-lookup-failed", "DNS did not answer; try again")
 	ErrDomainChallenge   = refuse("domain-challenge-missing", "the DNS TXT record with the challenge was not found")
 	ErrDomainPrimary     = refuse("domain-is-primary", "the primary domain cannot be removed while the tenant has others")
 )
@@ -115,13 +116,13 @@ func DomainsOf(t TenantID) *dcb.Fact[Domains] {
 		}),
 		dcb.On(func(ds *Domains, e DomainVerified) { change(ds, e.Domain, func(d *Domain) { d.Verified = true }) }),
 		dcb.On(func(ds *Domains, e DomainMadePrimary) {
-			if p := (*ds).Primary(); p.Exists() {
+			if p := ds.Primary(); p.Exists() {
 				change(ds, p.ID, func(d *Domain) { d.Primary = false })
 			}
 			change(ds, e.Domain, func(d *Domain) { d.Primary = true })
 		}),
 		dcb.On(func(ds *Domains, e DomainRemoved) { delete(*ds, e.Domain) }),
-	)
+	).Sole()
 }
 
 // DomainOwner is the tenant that proved the domain its own, nil if none did.

@@ -31,7 +31,7 @@ type GroupMoved struct {
 	From   GroupID `json:"from,omitzero"`
 }
 
-// GroupDeleted removes a group that has no groups below it; its members and roles were taken out before.
+// GroupDeleted removes a group that has no groups below it; its members, roles and overrides were taken out before.
 type GroupDeleted struct {
 	Group    GroupID `json:"group"`
 	Parent   GroupID `json:"parent,omitzero"`
@@ -85,12 +85,8 @@ func GroupOf(id GroupID) *dcb.Fact[Group] {
 // GroupNameHolder is the group that has the key, nil if it is free.
 func GroupNameHolder(k Key) *dcb.Fact[uuid.UUID] {
 	return holderOf(k.Tag(),
-		dcb.On(func(h *uuid.UUID, e GroupCreated) { *h = e.Group.UUID }),
-		dcb.On(func(h *uuid.UUID, e GroupRenamed) {
-			if *h = uuid.Nil; e.Key == k {
-				*h = e.Group.UUID
-			}
-		}),
+		dcb.On(func(h *uuid.UUID, e GroupCreated) { *h = k.heldBy(e.Group.UUID, e.Key) }),
+		dcb.On(func(h *uuid.UUID, e GroupRenamed) { *h = k.heldBy(e.Group.UUID, e.Key) }),
 		dcb.On(func(h *uuid.UUID, _ GroupDeleted) { *h = uuid.Nil }),
 	)
 }

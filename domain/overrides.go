@@ -48,6 +48,7 @@ var (
 
 // Override is what decisions need to know of one.
 type Override struct {
+	ID        OverrideID
 	Effect    Effect
 	Privilege Pattern
 	To        Subjects
@@ -57,14 +58,29 @@ type Override struct {
 	Revoked   bool
 }
 
+// InForce reports whether it rules at that time.
+func (o Override) InForce(at time.Time) bool {
+	return o.Known && !o.Revoked && at.Before(o.ExpiresAt)
+}
+
 // Overrides are those that were not revoked.
 type Overrides map[OverrideID]Override
 
 func overrideOf(e OverrideAdded) Override {
 	return Override{
-		Effect: e.Effect, Privilege: e.Privilege, To: Subjects{e.User, e.Department, e.Group},
+		ID: e.Override, Effect: e.Effect, Privilege: e.Privilege, To: Subjects{e.User, e.Department, e.Group},
 		Scope: e.Scope, ExpiresAt: e.ExpiresAt, Known: true,
 	}
+}
+
+// InForce reports whether some of them rule at that time.
+func (os Overrides) InForce(at time.Time) bool {
+	for _, o := range os {
+		if o.InForce(at) {
+			return true
+		}
+	}
+	return false
 }
 
 // OverrideOf is one override.

@@ -125,7 +125,7 @@ func (p Policy) Days() time.Duration {
 // Patterns is the value of a list of patterns.
 func (p Policy) Patterns() []Pattern {
 	var out []Pattern
-	for _, w := range strings.Fields(p.Value) {
+	for w := range strings.FieldsSeq(p.Value) {
 		out = append(out, Pattern(w))
 	}
 	return out
@@ -139,5 +139,5 @@ func PolicyOf(t TenantID, s Setting) *dcb.Fact[Policy] {
 	return dcb.Ask(Policy{s, s.Default, 0}, tags(s.ID(t)),
 		dcb.On(func(p *Policy, e PolicySet) { p.Value, p.Version = e.Value, e.Version }),
 		dcb.On(func(p *Policy, e PolicyReset) { p.Value, p.Version = s.Default, e.Version }),
-	).Also(t.UUID)
+	).Also(t.UUID).Sole()
 }

@@ -149,12 +149,8 @@ func RoleHeirs(id RoleID) *dcb.Fact[Set] {
 // RoleNameHolder is the role that has the key, nil if it is free.
 func RoleNameHolder(k Key) *dcb.Fact[uuid.UUID] {
 	return holderOf(k.Tag(),
-		dcb.On(func(h *uuid.UUID, e RoleCreated) { *h = e.Role.UUID }),
-		dcb.On(func(h *uuid.UUID, e RoleRenamed) {
-			if *h = uuid.Nil; e.Key == k {
-				*h = e.Role.UUID
-			}
-		}),
+		dcb.On(func(h *uuid.UUID, e RoleCreated) { *h = k.heldBy(e.Role.UUID, e.Key) }),
+		dcb.On(func(h *uuid.UUID, e RoleRenamed) { *h = k.heldBy(e.Role.UUID, e.Key) }),
 		dcb.On(func(h *uuid.UUID, _ RoleDeleted) { *h = uuid.Nil }),
 	)
 }

@@ -123,7 +123,7 @@ func TenantOf(id TenantID) *dcb.Fact[Tenant] {
 		dcb.On(func(t *Tenant, _ TenantSuspended) { t.Status = TenantOnHold }),
 		dcb.On(func(t *Tenant, _ TenantReactivated) { t.Status = TenantActive }),
 		dcb.On(func(t *Tenant, _ TenantClosed) { t.Status = TenantEnded }),
-	).Anywhere()
+	).Anywhere().Sole()
 }
 
 // SlugHolder is the tenant that has the slug, nil if it is free.

@@ -23,7 +23,7 @@ type object struct {
 func about[E dcb.Event](thing func(E) dcb.Tagger) object {
 	var zero E
 	return object{zero.EventType(), func(e dcb.Event) string {
-		return string(thing(e.(E)).Tag()) //nolint:forcetypeassert // the type's name led here
+		return string(thing(e.(E)).Tag()) // the type's name led here
 	}}
 }
 

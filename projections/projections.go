@@ -77,7 +77,7 @@ type handler struct {
 func on[E dcb.Event](fn func(context.Context, *rows.Queries, dcb.Meta, E) error) handler {
 	var zero E
 	return handler{zero.EventType(), func(ctx context.Context, q *rows.Queries, r dcb.Recorded) error {
-		return fn(ctx, q, r.Meta, r.Event.(E)) //nolint:forcetypeassert // the type's name led here
+		return fn(ctx, q, r.Meta, r.Event.(E)) // the type's name led here
 	}}
 }
 

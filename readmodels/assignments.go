@@ -12,7 +12,7 @@ type Assignment rows.Assignment
 
 func (i *Assignment) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var assignments = collection( //nolint:gochecknoglobals // a constant
+var assignments = collection(
 	Collection{
 		Name: "assignments", Kind: "assignment", Projector: core,
 		Filters: []Filter{id("role_id"), id("user_id"), id("department_id"), id("group_id"), text("scope"), text("status", "active", "ended")},

@@ -12,7 +12,7 @@ type AuditEntry rows.AuditLog
 
 func (i *AuditEntry) key() (string, decimal.Int64) { return i.Position.String(), i.Position }
 
-var audit = collection( //nolint:gochecknoglobals // a constant
+var audit = collection(
 	Collection{
 		Name: "audit", Projector: auditing, place: byNumber,
 		Filters: []Filter{id("actor_user_id"), id("effective_user_id"), text("action"), text("object_ref"), order},

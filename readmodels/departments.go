@@ -12,7 +12,7 @@ type Department rows.Department
 
 func (i *Department) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var departments = collection( //nolint:gochecknoglobals // a constant
+var departments = collection(
 	Collection{
 		Name: "departments", Kind: "department", Projector: core,
 		Filters: []Filter{id("parent_id"), text("name"), text("status", "active", "deleted")},

@@ -12,7 +12,7 @@ type Domain rows.TenantDomain
 
 func (i *Domain) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var domains = collection( //nolint:gochecknoglobals // a constant
+var domains = collection(
 	Collection{
 		Name: "domains", Kind: "domain", Projector: core,
 		Filters: []Filter{text("name"), text("status", "pending", "verified", "removed"), boolean("is_primary")},

@@ -48,7 +48,7 @@ func (i *Event) document() *[]byte {
 	return (*[]byte)(&i.Payload)
 }
 
-var events = collection( //nolint:gochecknoglobals // a constant
+var events = collection(
 	Collection{
 		Name: "events", Projector: theLog, place: byNumber,
 		Filters: []Filter{text("type"), text("source_app_id"), order},

@@ -12,7 +12,7 @@ type GroupMembership rows.GroupMembership
 
 func (i *GroupMembership) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var groupMemberships = collection( //nolint:gochecknoglobals // a constant
+var groupMemberships = collection(
 	Collection{
 		Name: "group-memberships", Kind: "membership", Projector: core,
 		Filters: []Filter{id("group_id"), id("user_id"), text("role", "member", "maintainer", "owner")},

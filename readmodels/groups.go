@@ -12,7 +12,7 @@ type Group rows.Group
 
 func (i *Group) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var groups = collection( //nolint:gochecknoglobals // a constant
+var groups = collection(
 	Collection{
 		Name: "groups", Kind: "group", Projector: core,
 		Filters: []Filter{id("parent_id"), text("name"), text("status", "active", "deleted")},

@@ -18,7 +18,7 @@ func (i *Identity) personal() (uuid.UUID, []column) {
 	return i.UserID, []column{{"subject", &i.Subject}}
 }
 
-var identities = collection( //nolint:gochecknoglobals // a constant
+var identities = collection(
 	Collection{
 		Name: "identities", Kind: "identity", Projector: core,
 		Filters: []Filter{id("user_id"), text("issuer"), text("status", "linked", "unlinked")},

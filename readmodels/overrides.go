@@ -12,7 +12,7 @@ type Override rows.PolicyOverride
 
 func (i *Override) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var overrides = collection( //nolint:gochecknoglobals // a constant
+var overrides = collection(
 	Collection{
 		Name: "overrides", Kind: "override", Projector: core,
 		Filters: []Filter{text("effect", "allow", "deny"), text("privilege"), id("user_id"), id("department_id"), id("group_id"), text("scope"), text("status", "active", "revoked")},

@@ -41,7 +41,7 @@ type Item struct {
 }
 
 // ErrNotFound says that there is no such thing here; another tenant's is none.
-var ErrNotFound error = domain.ErrNotFound //nolint:gochecknoglobals // a constant
+var ErrNotFound error = domain.ErrNotFound
 
 // InputError is a parameter that makes no sense.
 type InputError struct{ Parameter, Detail string }
@@ -49,7 +49,7 @@ type InputError struct{ Parameter, Detail string }
 func (e *InputError) Error() string { return e.Parameter + ": " + e.Detail }
 
 // ErrCursor refuses a cursor that no page of this list has given out.
-var ErrCursor error = &InputError{"cursor", "is not the cursor of a page of this list"} //nolint:gochecknoglobals // a constant
+var ErrCursor error = &InputError{"cursor", "is not the cursor of a page of this list"}
 
 // List is a page of a collection. Errors: ErrCursor, *InputError, faults.
 func (v View) List(ctx context.Context, c Collection, p Params) (Page, error) {

@@ -31,7 +31,7 @@ type Policy struct {
 
 func (i *Policy) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var policies = collection( //nolint:gochecknoglobals // a constant
+var policies = collection(
 	Collection{
 		Name: "policies", Kind: "policy", Projector: core,
 		Filters: []Filter{text("key"), text("status", "set", "default")},

@@ -12,7 +12,7 @@ type Privilege rows.Privilege
 
 func (i *Privilege) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var privileges = collection( //nolint:gochecknoglobals // a constant
+var privileges = collection(
 	Collection{
 		Name: "privileges", Kind: "privilege", Projector: core,
 		Filters: []Filter{text("name"), id("tenant_id")},

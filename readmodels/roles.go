@@ -12,7 +12,7 @@ type Role rows.RolesRow
 
 func (i *Role) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var roles = collection( //nolint:gochecknoglobals // a constant
+var roles = collection(
 	Collection{
 		Name: "roles", Kind: "role", Projector: core,
 		Filters: []Filter{id("tenant_id"), text("name"), boolean("builtin"), text("status", "active", "deleted"), text("privilege"), id("parent_id")},

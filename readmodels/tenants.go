@@ -12,7 +12,7 @@ type Tenant rows.Tenant
 
 func (i *Tenant) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var tenants = collection( //nolint:gochecknoglobals // a constant
+var tenants = collection(
 	Collection{
 		Name: "tenants", Kind: "tenant", Projector: core,
 		Filters: []Filter{text("name"), text("slug"), text("status", "active", "suspended", "closed")},

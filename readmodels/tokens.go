@@ -12,7 +12,7 @@ type Token rows.TokensRow
 
 func (i *Token) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-var tokens = collection( //nolint:gochecknoglobals // a constant
+var tokens = collection(
 	Collection{
 		Name: "tokens", Kind: "token", Projector: core,
 		Filters: []Filter{id("user_id"), text("name"), text("prefix"), text("status", "active", "revoked")},

@@ -18,7 +18,7 @@ func (i *User) personal() (uuid.UUID, []column) {
 	return i.ID, []column{{"email", i.Email}, {"display_name", &i.DisplayName}}
 }
 
-var users = collection( //nolint:gochecknoglobals // a constant
+var users = collection(
 	Collection{
 		Name: "users", Kind: "user", Projector: core,
 		Filters: []Filter{{Name: "email", Kind: Email}, id("department_id"), text("status", "invited", "active", "inactive")},

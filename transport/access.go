@@ -128,9 +128,12 @@ func (s *Server) single(c *call, r evaluationRequest) error {
 	return c.answer(d)
 }
 
-var bare = map[bool][]byte{false: []byte(`{"decision":false}`), true: []byte(`{"decision":true}`)} //nolint:gochecknoglobals // constants
+var bare = map[bool][]byte{false: []byte(`{"decision":false}`), true: []byte(`{"decision":true}`)}
 
-const mostEvaluations = 1000
+const (
+	mostEvaluations = 1000
+	mostMoments     = 8 // that they ask about: each is a history of its own
+)
 
 // evaluations answers several questions. A bad one among them is a deny; only what concerns all is an error.
 func (s *Server) evaluations(c *call) error {
@@ -161,6 +164,9 @@ func (s *Server) evaluations(c *call) error {
 			return err
 		}
 	}
+	if moments(items) > mostMoments {
+		return badBody(inputError{Pointer: "/evaluations", Detail: "names more than " + strconv.Itoa(mostMoments) + " different moments as as_of"})
+	}
 	out := decisions{Evaluations: make([]decision, 0, len(items))}
 	for _, item := range items {
 		d, at, err := s.evaluateItem(c, item)
@@ -173,6 +179,17 @@ func (s *Server) evaluations(c *call) error {
 		}
 	}
 	return c.answer(out)
+}
+
+// moments counts the different ones that are asked about.
+func moments(items []evaluationRequest) int {
+	seen := map[string]struct{}{}
+	for _, item := range items {
+		if rc := item.Context; rc != nil && len(rc.AsOf) > 0 && rc.AsOf.Kind() != 'n' {
+			seen[scalar(rc.AsOf)] = struct{}{}
+		}
+	}
+	return len(seen)
 }
 
 func never(bool) bool { return false }

@@ -29,8 +29,21 @@ const (
 	challengeInvalid = challengeNone + `, error="invalid_token"`
 )
 
-// authenticate finds out who calls. Every token that is not accepted is answered alike.
+// authenticate finds out who calls, and for whom.
 func (s *Server) authenticate(c *call) error {
+	if err := s.identify(c); err != nil {
+		return err
+	}
+	if c.header("Chancery-Delegation") != "" {
+		// To go on without it would be to act with other rights than the caller thinks.
+		return badHeader("Chancery-Delegation", "there is no such delegation")
+	}
+	c.tenant = c.caller.Tenant
+	return s.limits.admit(c.caller.User, c.now)
+}
+
+// identify finds out whose token it is, at the time of the call. Every token that is not accepted is answered alike.
+func (s *Server) identify(c *call) error {
 	text, ok := bearer(c)
 	if !ok {
 		return unauthenticated(challengeNone)
@@ -45,12 +58,7 @@ func (s *Server) authenticate(c *call) error {
 	if c.caller, err = s.config.Access.Authenticate(domain.TokenID{UUID: token.ID}, token.Hash, c.now); err != nil {
 		return unauthenticated(challengeInvalid)
 	}
-	if c.header("Chancery-Delegation") != "" {
-		// To go on without it would be to act with other rights than the caller thinks.
-		return badHeader("Chancery-Delegation", "there is no such delegation")
-	}
-	c.tenant = c.caller.Tenant
-	return s.limits.admit(c.caller.User, c.now)
+	return nil
 }
 
 func bearer(c *call) (string, bool) {

@@ -19,7 +19,7 @@ import (
 // body is a request's body; release it when nothing points into it any more.
 type body struct{ bytes.Buffer }
 
-var bodies = sync.Pool{New: func() any { return &body{} }} //nolint:gochecknoglobals // a cache
+var bodies = sync.Pool{New: func() any { return &body{} }} // a cache
 
 const (
 	keptBody = 64 << 10 // larger buffers are not kept
@@ -108,7 +108,7 @@ type requirement struct {
 	text  bool // an empty text is given; whether it may be empty is for the domain to say
 }
 
-var requirements sync.Map //nolint:gochecknoglobals // a cache of pure values, keyed by type
+var requirements sync.Map // a cache of pure values, keyed by type
 
 func requirementsOf(t reflect.Type) []requirement {
 	if found, ok := requirements.Load(t); ok {

@@ -93,11 +93,19 @@ func linesOf(body []byte) [][]byte {
 	return lines
 }
 
-// bulkStream answers chunk by chunk.
+// bulkStream answers chunk by chunk. A token that is not accepted any more when a chunk begins ends it there.
 func (s *Server) bulkStream(c *call, lines [][]byte, key string) error {
 	run := s.newRun(c, false)
+	var gone error
 	for i, line := range lines {
-		run.add(i, line, key)
+		if run.len() == 0 && i > 0 && gone == nil {
+			gone = s.identifyAnew(c)
+		}
+		if gone != nil {
+			run.outcomes = append(run.outcomes, commands.Outcome{Err: gone})
+		} else {
+			run.add(i, line, key)
+		}
 		if run.len() >= bulkChunk || i == len(lines)-1 {
 			run.flush()
 			if _, err := c.Response().Write(run.answers()); err != nil || c.ctx().Err() != nil {
@@ -107,6 +115,15 @@ func (s *Server) bulkStream(c *call, lines [][]byte, key string) error {
 		}
 	}
 	return nil
+}
+
+func (s *Server) identifyAnew(c *call) error {
+	c.now = s.config.Now()
+	err := s.identify(c)
+	if err != nil {
+		s.report(c, s.problemOf(err))
+	}
+	return err
 }
 
 // bulkAtomic decides all lines together. A line that is refused before it is decided gives up all.

@@ -14,7 +14,9 @@ func TestATokenDoesNotFollowFromTheLogAndTheKeyFile(t *testing.T) {
 	const body = `{"name":"t","expires_at":"2026-06-01T00:00:00Z"}`
 	for name, headers := range map[string][]string{"without a key": nil, "with a key": {"Idempotency-Key", "k1"}} {
 		rec := w.do("ann", "POST", "/v1/tenants/acme/commands/issue-token", body, headers...)
-		var answer struct{ ID, Token string }
+		var answer struct {
+			Token string `json:"token"`
+		}
 		if err := json.Unmarshal(rec.Body.Bytes(), &answer); err != nil || answer.Token == "" {
 			t.Fatalf("%s: %s %v", name, rec.Body, err)
 		}

@@ -59,6 +59,6 @@ type version struct{}
 
 // Run prints.
 func (version) Run() error {
-	_, err := fmt.Println("chancery", app.Version())
+	_, err := fmt.Fprintln(os.Stdout, "chancery", app.Version())
 	return err
 }

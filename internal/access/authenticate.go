@@ -11,10 +11,11 @@ import (
 
 // Caller is who a token speaks for. Scopes is never nil for a caller that Authenticate returned, and MUST NOT be changed.
 type Caller struct {
-	User   domain.UserID
-	Tenant domain.TenantID
-	Token  domain.TokenID
-	Scopes []domain.Pattern
+	User      domain.UserID
+	Tenant    domain.TenantID
+	Token     domain.TokenID
+	Scopes    []domain.Pattern
+	ExpiresAt time.Time // when the token ends
 }
 
 // ErrUnauthenticated is all that a caller learns of a token that is not accepted.
@@ -60,5 +61,5 @@ func (x *Index) Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time
 	if u.home.id != k.home {
 		return Caller{}, &Rejection{SubjectUnknown}
 	}
-	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes}, nil
+	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt}, nil
 }

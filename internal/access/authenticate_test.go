@@ -71,7 +71,7 @@ func TestATokenIsAcceptedOrRefusedWithoutSayingWhy(t *testing.T) {
 			c.tell(s)
 			got, err := s.Authenticate(id, c.hash, c.now)
 			if c.why == "" {
-				want := access.Caller{User: ann, Tenant: acme, Token: id, Scopes: []domain.Pattern{"repo.*"}}
+				want := access.Caller{User: ann, Tenant: acme, Token: id, Scopes: []domain.Pattern{"repo.*"}, ExpiresAt: noon}
 				if diff := cmp.Diff(want, got); err != nil || diff != "" {
 					t.Errorf("%v\n%s", err, diff)
 				}

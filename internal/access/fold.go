@@ -16,7 +16,7 @@ var errUnknownEvent = errors.New("the index does not know the event")
 
 // fold takes one event. An event speaks only for the tenant it was recorded in: what it says of things of another is
 // not heard. Ids are never reused: a second creation under one id is not heard either.
-func (x *Index) fold(r dcb.Recorded) error {
+func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for each kind of event
 	t := x.tenant(domain.TenantID{UUID: r.Tenant})
 	t.changed = r.Position
 	at := r.Position
@@ -130,7 +130,7 @@ func (x *Index) touch(t *tenant, whom ...subject) {
 
 func (x *Index) permit(value string, at int64) {
 	x.allowable, x.allowedAt = nil, at
-	for _, word := range strings.Fields(value) {
+	for word := range strings.FieldsSeq(value) {
 		x.allowable = append(x.allowable, domain.Pattern(word))
 	}
 }

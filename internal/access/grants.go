@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -211,10 +212,8 @@ func (t *tenant) climb(out []subject, kind subjectKind, id uuid.UUID) []subject 
 		if n == nil || n.gone {
 			return out
 		}
-		for i := range out {
-			if out[i] == (subject{kind, id}) {
-				return out
-			}
+		if slices.Contains(out, subject{kind, id}) {
+			return out
 		}
 		out = append(out, subject{kind, id})
 		id = n.parent
@@ -271,7 +270,7 @@ func (x *Index) closureOf(r *role) *roleSet {
 }
 
 // wellFormed is what domain.Privilege.Check accepts, without its diagnosis. A pattern is not.
-func wellFormed(p domain.Privilege) bool {
+func wellFormed(p domain.Privilege) bool { //nolint:cyclop // in the way of every decision: one pass, no calls
 	words, length := 1, 0
 	for i := range len(p) {
 		switch c := p[i]; {

@@ -60,16 +60,15 @@ func page(first int64, t domain.TenantID, events ...dcb.Event) []dcb.Recorded {
 }
 
 // give assigns a role of one pattern.
-func (s *story) give(u domain.UserID, p domain.Pattern, on domain.Scope, w domain.Window) domain.AssignmentID {
+func (s *story) give(u domain.UserID, p domain.Pattern, on domain.Scope, w domain.Window) {
 	r := domain.RoleID{UUID: named('x', int(s.n))}
 	a := domain.AssignmentID{UUID: named('a', int(s.n))}
 	s.tell(acme, domain.RoleCreated{Role: r}, domain.RolePrivilegeAdded{Role: r, Privilege: p},
 		domain.RoleAssigned{Assignment: a, Role: r, User: u, Scope: on, Window: w})
-	return a
 }
 
-func (s *story) may(u domain.UserID, p domain.Privilege, on domain.Scope) bool {
-	return s.Decide(access.Question{Tenant: acme, User: u, Privilege: p, Scope: on, At: noon}).Allowed
+func (s *story) may(u domain.UserID, p domain.Privilege) bool {
+	return s.Decide(access.Question{Tenant: acme, User: u, Privilege: p, At: noon}).Allowed
 }
 
 func TestAGapIsRefusedAndWhatIsKnownIsIgnored(t *testing.T) {
@@ -183,7 +182,7 @@ func TestAnEventSpeaksOnlyForItsTenant(t *testing.T) {
 	if home, status, _ := s.User(ann); home != acme || status != domain.UserActive {
 		t.Errorf("ann is %s in %s", status, home)
 	}
-	if !s.may(ann, "repo.read", "") {
+	if !s.may(ann, "repo.read") {
 		t.Error("another tenant took ann's right")
 	}
 	if s.Registered("repo.read") {
@@ -191,7 +190,7 @@ func TestAnEventSpeaksOnlyForItsTenant(t *testing.T) {
 	}
 	s.tell(acme, domain.OverrideAdded{Override: domain.OverrideID{UUID: named('o', 1)}, Effect: domain.Allow, Privilege: "bill.pay", User: ann})
 	s.tell(acme, domain.RoleAssigned{Assignment: domain.AssignmentID{UUID: named('a', 99)}, Role: role, User: ann})
-	if s.may(ann, "bill.pay", "") {
+	if s.may(ann, "bill.pay") {
 		t.Error("a tenant permitted itself overrides, or filled another's role")
 	}
 	s.tell(domain.Root, domain.PrivilegeRegistered{Privilege: "repo.read"})
@@ -205,7 +204,7 @@ func TestARoleOfTheTenantCannotPassForOneOfThePlatform(t *testing.T) {
 	a := domain.RoleAssigned{Assignment: domain.AssignmentID{UUID: named('a', 1)}, Role: domain.TenantAuditor, User: ann}
 	s.tell(acme, domain.RoleCreated{Role: domain.TenantAuditor}, domain.RolePrivilegeAdded{Role: domain.TenantAuditor, Privilege: "*"}, a)
 	s.tell(domain.Root, domain.RoleCreated{Role: domain.TenantAuditor}, domain.RolePrivilegeAdded{Role: domain.TenantAuditor, Privilege: "repo.read"})
-	if !s.may(ann, "repo.read", "") || s.may(ann, "repo.write", "") {
+	if !s.may(ann, "repo.read") || s.may(ann, "repo.write") {
 		t.Error("the tenant's role stands for the platform's")
 	}
 }
@@ -215,11 +214,11 @@ func TestARoleLosesWhatItsParentOnThePlatformLoses(t *testing.T) {
 	up := domain.RoleID{UUID: named('r', 50)}
 	s.tell(domain.Root, domain.RoleCreated{Role: up}, domain.RolePrivilegeAdded{Role: up, Privilege: "repo.read"})
 	s.tell(acme, domain.RoleParentAdded{Role: role, Parent: up}, domain.RoleAssigned{Role: role, User: ann})
-	if !s.may(ann, "repo.read", "") {
+	if !s.may(ann, "repo.read") {
 		t.Fatal("nothing is inherited")
 	}
 	s.tell(domain.Root, domain.RolePrivilegeRemoved{Role: up, Privilege: "repo.read"})
-	if s.may(ann, "repo.read", "") {
+	if s.may(ann, "repo.read") {
 		t.Error("it is remembered")
 	}
 }
@@ -229,18 +228,18 @@ func TestAnIDGivenAgainTakesTheOldRightBack(t *testing.T) {
 	s.tell(domain.Root, domain.PolicySet{Key: domain.OverrideAllow.Key, Value: "repo.*"})
 	s.tell(acme, domain.RolePrivilegeAdded{Role: role, Privilege: "repo.read"}, domain.RoleAssigned{Role: role, User: ann},
 		domain.OverrideAdded{Effect: domain.Allow, Privilege: "repo.write", User: ann})
-	if !s.may(ann, "repo.read", "") || !s.may(ann, "repo.write", "") {
+	if !s.may(ann, "repo.read") || !s.may(ann, "repo.write") {
 		t.Fatal("nothing was given")
 	}
 	s.tell(acme, domain.RoleAssigned{Role: role, User: ben})
-	if s.may(ann, "repo.read", "") || !s.may(ann, "repo.write", "") {
+	if s.may(ann, "repo.read") || !s.may(ann, "repo.write") {
 		t.Error("the old assignment is remembered")
 	}
 	s.tell(acme, domain.OverrideAdded{Effect: domain.Allow, Privilege: "repo.write", User: ben})
-	if s.may(ann, "repo.write", "") {
+	if s.may(ann, "repo.write") {
 		t.Error("the old override is remembered")
 	}
-	if !s.may(ben, "repo.read", "") || !s.may(ben, "repo.write", "") {
+	if !s.may(ben, "repo.read") || !s.may(ben, "repo.write") {
 		t.Error("the new right is not given")
 	}
 }

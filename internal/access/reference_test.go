@@ -175,7 +175,7 @@ func (r reference) world() world {
 		case domain.PolicySet:
 			if t == domain.Root.UUID && e.Key == "overrides.allowable" {
 				w.allowable = nil
-				for _, f := range strings.Fields(e.Value) {
+				for f := range strings.FieldsSeq(e.Value) {
 					w.allowable = append(w.allowable, domain.Pattern(f))
 				}
 			}

@@ -63,6 +63,19 @@ func TestATokensCeilingBindsWhatItMayHandOut(t *testing.T) {
 	}
 }
 
+func TestATokenWithACeilingBindsUntilItEnds(t *testing.T) {
+	s := begin(t)
+	until := func(scopes ...domain.Pattern) time.Time {
+		return s.Rights(access.Caller{User: ann, Tenant: acme, Scopes: scopes, ExpiresAt: noon}, acme, noon).Until()
+	}
+	if got := until("repo.*", "bill.read"); !got.Equal(noon) {
+		t.Errorf("what it makes may live until %v", got)
+	}
+	if got := until("repo.*", "*"); !got.IsZero() {
+		t.Errorf("a token without a ceiling binds until %v", got)
+	}
+}
+
 func TestADenyThatTouchesThePatternMakesItLacking(t *testing.T) {
 	s := begin(t)
 	s.give(ann, "*", "", domain.Window{})

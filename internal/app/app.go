@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,8 +111,8 @@ func (a *App) Close() {
 		a.stop()
 	}
 	a.running.Wait()
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		a.closers[i]()
+	for _, stop := range slices.Backward(a.closers) {
+		stop()
 	}
 	a.closers = nil
 }
@@ -170,7 +171,7 @@ func (a *App) appended(events []eventlog.Raw) {
 	}
 }
 
-func (a *App) openCommands(ctx, running context.Context) error {
+func (a *App) openCommands(_, running context.Context) error {
 	resolver := a.config.Resolver
 	if resolver == nil {
 		resolver = dns{net.DefaultResolver}

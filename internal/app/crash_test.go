@@ -37,7 +37,7 @@ var announced = regexp.MustCompile(`serves (http://\S+)`)
 
 func launch(t *testing.T, data string) *victim {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:gosec // ourselves
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), crashData+"="+data)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

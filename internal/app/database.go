@@ -23,7 +23,7 @@ func database(ctx context.Context, c Config) (url string, gone <-chan struct{}, 
 	path := filepath.Join(c.Data, urlFile)
 	server, err := postgres.Start(ctx, postgres.Config{Data: filepath.Join(c.Data, "postgres"), Bin: c.PGBin, Logger: c.Log})
 	if errors.Is(err, postgres.ErrInUse) && c.Join {
-		text, err := os.ReadFile(path) //nolint:gosec // a path of our own
+		text, err := os.ReadFile(path)
 		if err != nil {
 			return "", nil, nil, fmt.Errorf("the private database is starting or stopping: %w", err)
 		}

@@ -76,7 +76,7 @@ func (a *App) offerBootstrap(ctx context.Context) error {
 
 // readBootstrapToken refuses a file that is no token, such as one cut off by a crash.
 func readBootstrapToken(path string) (string, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // a path of our own
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
@@ -92,7 +92,7 @@ func (a *App) bootstrapped(ctx context.Context) (bool, error) {
 	q := dcb.From(done).Decide(func() ([]dcb.Event, error) { return nil, nil })
 	same := func(t dcb.Tag) dcb.Tag { return t }
 	_, _, err := q.Run(ctx, domain.Root.UUID, same, func(q dcb.Query) ([]dcb.Recorded, error) {
-		events, _, err := a.store.Read(ctx, domain.Root.UUID, q, false)
+		events, _, err := a.store.Read(ctx, q, false)
 		return events, err
 	})
 	return done.Value, err
@@ -101,24 +101,41 @@ func (a *App) bootstrapped(ctx context.Context) (bool, error) {
 // ErrBootstrapToken refuses a wrong or used bootstrap token.
 var ErrBootstrapToken = errors.New("the bootstrap token is wrong or was used")
 
-// Bootstrap makes the first administrator; it works once, with the token in the data folder.
+// Bootstrap makes the first administrator; it works once, with the token in the data folder. Should the process die before
+// the token is removed, it is answered again as it was, whatever else it comes with: else nobody would ever get in.
 func (a *App) Bootstrap(ctx context.Context, given, email, displayName string) (token string, user, tenant uuid.UUID, err error) {
 	path := filepath.Join(a.config.Data, bootstrapFile)
 	want, err := readBootstrapToken(path)
 	if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(given)) != 1 {
 		return "", user, tenant, ErrBootstrapToken
 	}
-	c := commands.Bootstrap{
-		User: domain.UserID{UUID: uuid.Must(uuid.NewV7())}, Token: domain.TokenID{UUID: uuid.Must(uuid.NewV7())},
-		Assignment: domain.AssignmentID{UUID: uuid.Must(uuid.NewV7())}, Email: email, DisplayName: displayName,
-	}
-	by := dcb.Provenance{Actor: c.User.UUID, Effective: c.User.UUID, ActorTenant: domain.Root.UUID}
-	result, err := a.engine.Execute(ctx, commands.SystemOrder("bootstrap", c, domain.Root, by))
+	order := bootstrapOrder(want, email, displayName)
+	result, err := a.engine.Execute(ctx, order)
 	if err != nil {
 		return "", user, tenant, err
 	}
 	if err := os.Remove(path); err != nil {
 		a.log.WarnContext(ctx, "the used bootstrap token could not be removed; it opens nothing any more", "error", err)
 	}
-	return result.Reveal[1], c.User.UUID, domain.Root.UUID, nil
+	return result.Reveal[1], result.ID, domain.Root.UUID, nil
+}
+
+// bootstrapOrder is the same request, about the same things, whenever it is made with the same bootstrap token. The log
+// keeps nothing that the token, or the seed of the secret, follows from.
+func bootstrapOrder(token, email, displayName string) commands.Order {
+	derived := func(what string) []byte { return commands.Fingerprint([]byte(what), []byte(token)) }
+	id := func(what string) uuid.UUID {
+		id := uuid.UUID(derived(what)[:16])
+		id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // RFC 9562, version 8
+		return id
+	}
+	c := commands.Bootstrap{
+		User: domain.UserID{UUID: id("bootstrap-user")}, Token: domain.TokenID{UUID: id("bootstrap-token")},
+		Assignment: domain.AssignmentID{UUID: id("bootstrap-assignment")}, Email: email, DisplayName: displayName,
+	}
+	by := dcb.Provenance{Actor: c.User.UUID, Effective: c.User.UUID, ActorTenant: domain.Root.UUID}
+	o := commands.SystemOrder("bootstrap", c, domain.Root, by)
+	o.Request, o.Keyed, o.Fingerprint = id("bootstrap-request"), true, derived("bootstrap-fingerprint")
+	o.Seed = string(derived("bootstrap-seed"))
+	return o
 }

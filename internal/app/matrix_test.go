@@ -64,7 +64,7 @@ func settle(t *testing.T, world accesstest.World) *matrixWorld {
 	}
 	pending = append(pending, w.token(asker, domain.Root))
 	part := dcb.Part{ID: uuid.New(), Fingerprint: []byte("world"), Events: pending}
-	if _, _, err := a.store.Append(t.Context(), domain.Root.UUID, []dcb.Part{part}, nil); err != nil {
+	if _, _, err := a.store.Append(t.Context(), []dcb.Part{part}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.caller = caller{a.handlerForTest(t), w.tokens[asker]}

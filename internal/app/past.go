@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // pastAccess answers who could do what, by an access index of a tenant's past. A few are kept: an explanation is
 // seldom the only question about a moment.
 //
-// mu guards kept, newest last.
+// mu guards kept, the one asked for last at the end. The timer runs while some are kept.
 type pastAccess struct {
 	app      *App
 	builds   singleflight.Group
@@ -25,20 +26,37 @@ type pastAccess struct {
 
 	mu   sync.Mutex
 	kept []pastIndex
+	idle *time.Timer
 }
 
 type pastIndex struct {
 	key   string // of the excerpt
 	index *access.Index
+	used  time.Time
 }
 
 const (
 	pastIndexes = 8
 	pastBuilds  = 4
+	pastLife    = 5 * time.Minute // since it was last asked for
 )
 
 func newPastAccess(a *App) *pastAccess {
-	return &pastAccess{app: a, building: make(chan struct{}, pastBuilds)}
+	p := &pastAccess{app: a, building: make(chan struct{}, pastBuilds)}
+	p.idle = time.AfterFunc(pastLife, p.giveUp)
+	a.onClose(func() { p.idle.Stop() })
+	return p
+}
+
+// giveUp forgets what nobody has asked for of late.
+func (p *pastAccess) giveUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.app.config.Now()
+	p.kept = slices.DeleteFunc(p.kept, func(k pastIndex) bool { return now.Sub(k.used) >= pastLife })
+	if len(p.kept) > 0 {
+		p.idle.Reset(pastLife)
+	}
 }
 
 // AsOf implements transport.AccessAsOf.
@@ -72,14 +90,17 @@ func (p *pastAccess) AsOf(ctx context.Context, t domain.TenantID, m transport.Mo
 }
 
 func (p *pastAccess) find(key string) *access.Index {
+	p.giveUp()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, k := range p.kept {
-		if k.key == key {
-			return k.index
-		}
+	i := slices.IndexFunc(p.kept, func(k pastIndex) bool { return k.key == key })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	k := p.kept[i]
+	k.used = p.app.config.Now()
+	p.kept = append(slices.Delete(p.kept, i, i+1), k)
+	return k.index
 }
 
 func (p *pastAccess) build(ctx context.Context, excerpt replay.Excerpt) (*access.Index, error) {
@@ -102,9 +123,10 @@ func (p *pastAccess) build(ctx context.Context, excerpt replay.Excerpt) (*access
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.kept = append(p.kept, pastIndex{excerpt.Key, index})
+	p.kept = append(p.kept, pastIndex{excerpt.Key, index, p.app.config.Now()})
 	if len(p.kept) > pastIndexes {
-		p.kept = p.kept[1:]
+		p.kept = slices.Delete(p.kept, 0, 1)
 	}
+	p.idle.Reset(pastLife)
 	return index, nil
 }

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
+
+	"chancery/domain"
+	"chancery/transport"
 )
 
 // A time before the platform began and a position after it may end with the same event, where a tenant's history was
@@ -29,4 +33,36 @@ func TestTwoPastsThatEndWithTheSameEventAreToldApart(t *testing.T) {
 			t.Errorf("as of %s: %s, want %s", c.asOf, got, want)
 		}
 	}
+}
+
+func TestAPastThatNobodyAsksForIsGivenUp(t *testing.T) {
+	clock := newClock(time.Now())
+	a, _ := platformWith(t, Config{Now: clock.now})
+	p := newPastAccess(a)
+	ask := func(position int64) {
+		t.Helper()
+		if _, _, err := p.AsOf(t.Context(), domain.Root, transport.Moment{Position: position}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := func(want int) {
+		t.Helper()
+		if len(p.kept) != want {
+			t.Errorf("%d are kept, want %d", len(p.kept), want)
+		}
+	}
+	ask(1)
+	ask(2)
+	kept(2)
+	clock.forward(4 * time.Minute)
+	ask(2)
+	clock.forward(4 * time.Minute)
+	ask(3)
+	kept(2) // the first is gone, the second was asked for meanwhile
+	clock.forward(4 * time.Minute)
+	p.giveUp() // as the timer does
+	kept(1)
+	clock.forward(time.Minute)
+	p.giveUp()
+	kept(0)
 }

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -100,6 +102,10 @@ func (q queries) EventsAt(ctx context.Context, t domain.TenantID, positions []in
 func Serve(ctx context.Context, s Settings, listen string, migrate bool, out io.Writer) error {
 	c := s.config()
 	c.Migrate = migrate
+	if os.Getenv("GOGC") == "" {
+		// Collecting less often leaves PostgreSQL, on the same cores, the time; it costs about five times the live heap.
+		debug.SetGCPercent(400)
+	}
 	a, err := Open(ctx, c)
 	if err != nil {
 		return err

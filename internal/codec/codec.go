@@ -79,7 +79,7 @@ func (s *Store) DecodeAll(raws []eventlog.Raw) ([]dcb.Recorded, error) {
 }
 
 // Read implements dcb.Store.
-func (s *Store) Read(ctx context.Context, tenant uuid.UUID, q dcb.Query, open bool) ([]dcb.Recorded, int64, error) {
+func (s *Store) Read(ctx context.Context, q dcb.Query, open bool) ([]dcb.Recorded, int64, error) {
 	raws, head, err := s.Log.Read(ctx, rawQuery(q))
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the log: %w", err)
@@ -113,7 +113,7 @@ func (s *Store) open(ctx context.Context, r dcb.Recorded) (dcb.Event, error) {
 }
 
 // Append implements dcb.Store.
-func (s *Store) Append(ctx context.Context, tenant uuid.UUID, parts []dcb.Part, conditions []dcb.Condition) ([]dcb.Receipt, []dcb.Recorded, error) {
+func (s *Store) Append(ctx context.Context, parts []dcb.Part, conditions []dcb.Condition) ([]dcb.Receipt, []dcb.Recorded, error) {
 	req, sealer, err := s.encode(ctx, parts)
 	if err != nil {
 		return nil, nil, err

@@ -119,11 +119,11 @@ type Receipt struct {
 type Store interface {
 	// Read returns the events matching q in order, and the head of the log, from one snapshot.
 	// With open set personal fields are decrypted; without it they stay sealed.
-	Read(ctx context.Context, tenant uuid.UUID, q Query, open bool) ([]Recorded, int64, error)
+	Read(ctx context.Context, q Query, open bool) ([]Recorded, int64, error)
 
 	// Append stores all events of all parts, or nothing. It returns the receipt of each part.
 	// Errors: ErrConflict, *DuplicateError, ErrKeyReused, ErrTooEarly, ErrBadData; anything else is a fault.
-	Append(ctx context.Context, tenant uuid.UUID, parts []Part, conditions []Condition) ([]Receipt, []Recorded, error)
+	Append(ctx context.Context, parts []Part, conditions []Condition) ([]Receipt, []Recorded, error)
 
 	// Receipts looks request ids up; unknown ones are absent.
 	Receipts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Receipt, error)

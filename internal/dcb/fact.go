@@ -14,9 +14,10 @@ type Fact[S any] struct {
 	Value    S
 	item     Item
 	bound    []Tag
+	sole     bool
 	anywhere bool
 	also     uuid.UUID
-	folds    map[string]func(*S, Recorded)
+	folds    []Fold[S] // few: a search through them beats a map
 }
 
 // Fold takes one type of event into a fact.
@@ -40,15 +41,16 @@ func OnMeta[S any, E Event](fn func(*S, E, Meta)) Fold[S] {
 // Ask makes a fact about the events carrying all of tags. The event types are those of its folds, so
 // the query and the fold cannot disagree. Put the most selective tag first: it drives the lookup.
 func Ask[S any](initial S, tags []Tag, folds ...Fold[S]) *Fact[S] {
-	f := &Fact[S]{Value: initial, item: Item{Tags: tags}, folds: make(map[string]func(*S, Recorded), len(folds))}
+	f := &Fact[S]{Value: initial, item: Item{Tags: tags}}
 	return f.Folding(folds...)
 }
 
 // Folding adds folds to a fact, for those that must ask the fact itself.
 func (f *Fact[S]) Folding(folds ...Fold[S]) *Fact[S] {
+	f.folds = append(f.folds, folds...)
+	f.item.Types = slices.Grow(f.item.Types, len(folds))
 	for _, fold := range folds {
 		f.item.Types = append(f.item.Types, fold.typ)
-		f.folds[fold.typ] = fold.fn
 	}
 	return f
 }
@@ -61,6 +63,10 @@ func (f *Fact[S]) Anywhere() *Fact[S] { f.anywhere = true; return f }
 
 // Also makes the fact hear one further tenant: for things of the platform that tenants share.
 func (f *Fact[S]) Also(tenant uuid.UUID) *Fact[S] { f.also = tenant; return f }
+
+// Sole says that its tags stand on few events but those that it folds. Then it asks by tag alone: one range of the index
+// instead of one for each type, and facts about the same tag are one question.
+func (f *Fact[S]) Sole() *Fact[S] { f.sole = true; return f }
 
 // LatestOf is the envelope of the last event of the types that carries all of the tags and counts.
 func LatestOf(types []string, tags []Tag, counts func(Event) bool) *Fact[Meta] {
@@ -90,6 +96,9 @@ func (f *Fact[S]) bind(claim func(Tag) Tag) Item {
 	for i, t := range f.item.Tags {
 		f.bound[i] = claim(t)
 	}
+	if f.sole {
+		return Item{Tags: f.bound}
+	}
 	return Item{Types: f.item.Types, Tags: f.bound}
 }
 
@@ -97,8 +106,9 @@ func (f *Fact[S]) apply(tenant uuid.UUID, r Recorded) {
 	if !f.anywhere && r.Tenant != tenant && (f.also == uuid.Nil || r.Tenant != f.also) {
 		return
 	}
-	fold, ok := f.folds[r.Event.EventType()]
-	if !ok {
+	typ := r.Event.EventType()
+	i := slices.IndexFunc(f.folds, func(fold Fold[S]) bool { return fold.typ == typ })
+	if i < 0 {
 		return
 	}
 	for _, t := range f.bound {
@@ -106,7 +116,7 @@ func (f *Fact[S]) apply(tenant uuid.UUID, r Recorded) {
 			return
 		}
 	}
-	fold(&f.Value, r)
+	f.folds[i].fn(&f.Value, r)
 }
 
 // Decision is a pure function of the facts it names.

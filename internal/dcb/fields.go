@@ -20,7 +20,7 @@ type field struct {
 	name  string
 }
 
-var shapes sync.Map //nolint:gochecknoglobals // a cache of pure values, keyed by type
+var shapes sync.Map // a cache of pure values, keyed by type
 
 func shapeOf(t reflect.Type) *shape {
 	if s, ok := shapes.Load(t); ok {

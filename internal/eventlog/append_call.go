@@ -240,6 +240,7 @@ func decodeOutcome(v [][]byte, calls []*call) (outcome, error) {
 			*d = Verdict{Status: Conflict, ConflictAt: d.First}
 		case Duplicate, KeyReused:
 			d.Part = part[i] - parts
+		case TooEarly: // says all
 		}
 		if d.Status == KeyReused {
 			d.First, d.Last, d.CreatedAt = 0, 0, time.Time{}

@@ -13,7 +13,7 @@ import (
 
 // call is one Append under way. All but done is written by the caller before it is queued, and read by the appender only.
 type call struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // the caller's, and so is the call
 	req    Request
 	probes []probe
 	events []hashed

@@ -50,7 +50,7 @@ type PG struct {
 	head    atomic.Int64  // newest position that this process appended; for the notification
 	wake    chan struct{} // tells the notifier; holds one
 
-	abort   context.Context // ends when Close loses patience: nothing is retried any more
+	abort   context.Context //nolint:containedctx // ends when Close loses patience: nothing is retried any more
 	cancel  context.CancelFunc
 	working sync.WaitGroup // appender and readers
 	notices sync.WaitGroup // notifier, which outlives the appender

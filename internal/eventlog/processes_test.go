@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -98,7 +99,7 @@ func TestClosingCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if v, err := p.Append(t.Context(), logtest.Request(logtest.Event("a"))); err != nil && err != eventlog.ErrClosed {
+			if v, err := p.Append(t.Context(), logtest.Request(logtest.Event("a"))); err != nil && !errors.Is(err, eventlog.ErrClosed) {
 				t.Errorf("%+v, %v", v, err)
 			}
 		})
@@ -109,10 +110,10 @@ func TestClosingCommitsWhatWaitsAndRefusesTheRest(t *testing.T) {
 		t.Error(err)
 	}
 	wg.Wait()
-	if _, err := p.Append(t.Context(), logtest.Request(logtest.Event("a"))); err != eventlog.ErrClosed {
+	if _, err := p.Append(t.Context(), logtest.Request(logtest.Event("a"))); !errors.Is(err, eventlog.ErrClosed) {
 		t.Errorf("append: %v", err)
 	}
-	if _, err := p.Head(t.Context()); err != eventlog.ErrClosed {
+	if _, err := p.Head(t.Context()); !errors.Is(err, eventlog.ErrClosed) {
 		t.Errorf("head: %v", err)
 	}
 }

@@ -37,7 +37,7 @@ const fetchSQL = `SELECT ` + columns + ` FROM core.events WHERE position = ANY (
 
 // read is one Read or Head under way.
 type read struct {
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // the caller's, and so is the read
 	query  Query
 	probes []probe
 	done   chan found // holds one

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -83,7 +84,7 @@ func (q Query) Check() error {
 
 func (e *Raw) check() error {
 	if e.Tenant == uuid.Nil {
-		return fmt.Errorf("no tenant")
+		return errors.New("no tenant")
 	}
 	if !plain(e.Type) || e.SourceApp != "" && !plain(e.SourceApp) {
 		return fmt.Errorf("type %q or source app %q is empty, not UTF-8 or has control characters", e.Type, e.SourceApp)

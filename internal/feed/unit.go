@@ -77,6 +77,7 @@ func (u *unit) QueryContext(ctx context.Context, query string, args ...any) (wsq
 		return &parcels{unit: u}, nil
 	}
 	u.lane.saw(u.from, oldest)
+	u.lane.seen = len(events)
 	if len(events) == 0 && bad != nil {
 		return nil, bad
 	}

@@ -136,7 +136,7 @@ func newOrg(name string) *org {
 }
 
 // namespace makes ids of names, the same at every import.
-var namespace = uuid.MustParse("6f1d4a52-6c1b-5b0e-9a55-0e1b6c2f7a11") //nolint:gochecknoglobals // a constant
+var namespace = uuid.MustParse("6f1d4a52-6c1b-5b0e-9a55-0e1b6c2f7a11")
 
 func (o *org) id(kind, name string) string {
 	return uuid.NewSHA1(namespace, []byte(o.plan.Name+"\n"+kind+"\n"+name)).String()

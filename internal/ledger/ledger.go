@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -88,7 +90,7 @@ func (l *Ledger) Query(ctx context.Context, tenant uuid.UUID, fn func(pgx.Tx) er
 // QueryIn is Query over the tables of another schema, as replay leaves them; what is missing there is not looked up in core.
 func (l *Ledger) QueryIn(ctx context.Context, schema string, tenant uuid.UUID, fn func(pgx.Tx) error) error {
 	// One simple-protocol message: BEGIN and both settings cost one round trip. A UUID's text needs no quoting.
-	begin := "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL app.tenant_id = '" + tenant.String() + "'"
+	begin := "BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ; SET LOCAL app.tenant_id = '" + tenant.String() + "'"
 	if schema != "core" {
 		begin += "; SET LOCAL search_path = " + pgx.Identifier{schema}.Sanitize()
 	}
@@ -120,6 +122,10 @@ func (c Config) pool(ctx context.Context, r Role) (*pgxpool.Pool, error) {
 		{"default_transaction_isolation", "read committed"},
 		{"role", string(r)},
 	}
+	if r == Project {
+		// Rows and checkpoint commit together; what a crash of PostgreSQL takes of both is applied again from the log.
+		settings = append(settings, [2]string{"synchronous_commit", "off"})
+	}
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		pgxuuid.Register(conn.TypeMap())
 		return apply(ctx, conn.PgConn(), settings)
@@ -129,18 +135,15 @@ func (c Config) pool(ctx context.Context, r Role) (*pgxpool.Pool, error) {
 
 // apply sets session settings in one round trip. The values are ours: names and numbers.
 func apply(ctx context.Context, conn *pgconn.PgConn, settings [][2]string) error {
-	sql := "SELECT "
+	calls := make([]string, len(settings))
 	for i, s := range settings {
-		if i > 0 {
-			sql += ", "
-		}
 		v, err := conn.EscapeString(s[1])
 		if err != nil {
 			return err
 		}
-		sql += "set_config('" + s[0] + "', '" + v + "', false)"
+		calls[i] = "set_config('" + s[0] + "', '" + v + "', false)"
 	}
-	if _, err := conn.Exec(ctx, sql).ReadAll(); err != nil {
+	if _, err := conn.Exec(ctx, "SELECT "+strings.Join(calls, ", ")).ReadAll(); err != nil {
 		return fmt.Errorf("set up session: %w", explain(err))
 	}
 	return nil
@@ -155,7 +158,7 @@ func explain(err error) error {
 	return err
 }
 
-func millis(d time.Duration) string { return fmt.Sprint(d.Milliseconds()) }
+func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func or[T comparable](v, otherwise T) T {
 	var zero T

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -102,16 +103,8 @@ func (c *compiler) insert() error {
 			return err
 		}
 	}
-	for i, col := range d.Columns {
-		switch {
-		case c.out.cells[i].kind != 0:
-		case col.Default:
-			return fmt.Errorf("column %s is not listed; replay cannot compute its default", col.Name)
-		case col.NotNull:
-			return fmt.Errorf("column %s is NOT NULL and not listed", col.Name)
-		default:
-			c.out.cells[i] = value{kind: fromConst}
-		}
+	if err := c.absent(); err != nil {
+		return err
 	}
 	if c.src.conflict == 0 {
 		return nil
@@ -125,6 +118,22 @@ func (c *compiler) insert() error {
 	for _, w := range c.src.where {
 		if err := c.test(w, true); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// absent fills the columns that INSERT does not list.
+func (c *compiler) absent() error {
+	for i, col := range c.table.desc.Columns {
+		switch {
+		case c.out.cells[i].kind != 0:
+		case col.Default:
+			return fmt.Errorf("column %s is not listed; replay cannot compute its default", col.Name)
+		case col.NotNull:
+			return fmt.Errorf("column %s is NOT NULL and not listed", col.Name)
+		default:
+			c.out.cells[i] = value{kind: fromConst}
 		}
 	}
 	return nil
@@ -193,7 +202,7 @@ func (c *compiler) changes(onConflict bool) error {
 		if err != nil {
 			return err
 		}
-		if c.table.desc.inKey(n) && !(onConflict && a.value.qualifier == "excluded" && a.value.s == a.column) {
+		if c.table.desc.inKey(n) && (!onConflict || a.value.qualifier != "excluded" || a.value.s != a.column) {
 			return fmt.Errorf("unsupported shape, %s of the primary key is changed", a.column)
 		}
 		if slices.ContainsFunc(c.out.set, func(x change) bool { return x.column == n }) {
@@ -214,7 +223,7 @@ func (c *compiler) test(w condition, onConflict bool) error {
 		typed = w.right
 	}
 	if typed.kind != opColumn {
-		return fmt.Errorf("unsupported shape, a condition without a column")
+		return errors.New("unsupported shape, a condition without a column")
 	}
 	n, err := c.column(typed.s)
 	if err != nil {

@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -180,7 +179,7 @@ func BenchmarkFoldStatements(b *testing.B) {
 		if i%2 == 0 {
 			_, err = memory.Exec(ctx, ins, acme, id, "some name", at, int64(i))
 		} else {
-			_, err = memory.Exec(ctx, upd, fmt.Sprint("s"), int64(i), acme, id)
+			_, err = memory.Exec(ctx, upd, "s", int64(i), acme, id)
 		}
 		if err != nil {
 			b.Fatal(err)

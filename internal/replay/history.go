@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -27,12 +28,11 @@ type stretch struct {
 // stretches decides which events a question about the past concerns. It relies on positions and
 // occurred_at never going back within a tenant.
 func (p *Past) stretches(ctx context.Context, q Question) ([]stretch, error) {
-	own := stretch{tenant: q.Tenant}
 	others := make([]stretch, 0, len(q.Shared))
-	var err error
 	if q.At.IsZero() {
 		until := func(e instant) bool { return e.position <= q.Position }
-		if own, err = p.end(ctx, q.Tenant, until); err != nil {
+		own, err := p.end(ctx, q.Tenant, until)
+		if err != nil {
 			return nil, err
 		}
 		for _, t := range q.Shared {
@@ -44,7 +44,8 @@ func (p *Past) stretches(ctx context.Context, q Question) ([]stretch, error) {
 		}
 		return append(others, own), nil
 	}
-	if own, err = p.end(ctx, q.Tenant, func(e instant) bool { return !e.occurred.After(q.At) }); err != nil {
+	own, err := p.end(ctx, q.Tenant, func(e instant) bool { return !e.occurred.After(q.At) })
+	if err != nil {
 		return nil, err
 	}
 	next, err := p.event(ctx, q.Tenant, own.end+1)
@@ -103,7 +104,7 @@ func (p *Past) end(ctx context.Context, tenant uuid.UUID, in func(instant) bool)
 // event returns zero for a number beyond the last one.
 func (p *Past) event(ctx context.Context, tenant uuid.UUID, seq int64) (e instant, err error) {
 	err = p.cfg.Project.QueryRow(ctx, selectInstant, tenant, seq).Scan(&e.position, &e.occurred)
-	if err == pgx.ErrNoRows {
+	if errors.Is(err, pgx.ErrNoRows) {
 		return instant{}, nil
 	}
 	if err != nil {

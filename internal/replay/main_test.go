@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -252,7 +253,7 @@ func (w *world) random(r *rand.Rand, n int) {
 
 func (w *world) event(r *rand.Rand) toy {
 	if len(w.ids) == 0 || r.IntN(4) == 0 {
-		e := toy{Do: "make", ID: uuid.New(), Name: fmt.Sprint("thing ", r.IntN(1000)), Size: r.Int32N(9), Tags: []string{"a", fmt.Sprint(r.IntN(5))},
+		e := toy{Do: "make", ID: uuid.New(), Name: fmt.Sprint("thing ", r.IntN(1000)), Size: r.Int32N(9), Tags: []string{"a", strconv.Itoa(r.IntN(5))},
 			Doc: json.RawMessage(fmt.Sprintf(`{"z":%d, "a":[1.0, "x"]}`, r.IntN(9)))}
 		if r.IntN(2) == 0 {
 			e.Note = &e.Name
@@ -279,9 +280,9 @@ func (w *world) exec(sql string, args ...any) {
 	}
 }
 
-func (w *world) texts(sql string, args ...any) []string {
+func (w *world) texts(sql string) []string {
 	w.t.Helper()
-	rows, err := w.Pool(ledger.Owner).Query(context.Background(), sql, args...)
+	rows, err := w.Pool(ledger.Owner).Query(context.Background(), sql)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,7 +33,7 @@ type token struct {
 	quoted bool
 }
 
-func scanTokens(sql string) ([]token, error) {
+func scanTokens(sql string) ([]token, error) { //nolint:cyclop // one case for each kind of token
 	var out []token
 	for i := 0; i < len(sql); {
 		c := sql[i]
@@ -45,25 +46,19 @@ func scanTokens(sql string) ([]token, error) {
 			} else {
 				i = len(sql)
 			}
-		case c == '\'':
-			s, n, err := quoted(sql[i:], '\'')
+		case c == '\'' || c == '"':
+			s, n, err := quoted(sql[i:], c)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, token{kind: text, s: s})
-			i += n
-		case c == '"':
-			s, n, err := quoted(sql[i:], '"')
-			if err != nil {
-				return nil, err
+			if c == '"' {
+				out = append(out, token{kind: word, s: s, quoted: true})
+			} else {
+				out = append(out, token{kind: text, s: s})
 			}
-			out = append(out, token{kind: word, s: s, quoted: true})
 			i += n
 		case c == '$' || isDigit(c) || c == '-' && i+1 < len(sql) && isDigit(sql[i+1]):
-			n := 1
-			for i+n < len(sql) && (isDigit(sql[i+n]) || c != '$' && sql[i+n] == '.') {
-				n++
-			}
+			n := run(sql[i:], func(b byte) bool { return isDigit(b) || c != '$' && b == '.' })
 			k := number
 			if c == '$' {
 				k = param
@@ -71,15 +66,12 @@ func scanTokens(sql string) ([]token, error) {
 			out = append(out, token{kind: k, s: sql[i : i+n]})
 			i += n
 		case isLetter(c):
-			n := 1
-			for i+n < len(sql) && (isLetter(sql[i+n]) || isDigit(sql[i+n])) {
-				n++
-			}
+			n := run(sql[i:], func(b byte) bool { return isLetter(b) || isDigit(b) })
 			out = append(out, token{kind: word, s: strings.ToLower(sql[i : i+n])})
 			i += n
 		default:
 			n := 1
-			if len(sql) > i+1 && strings.Contains(" <= >= <> != :: ", " "+sql[i:i+2]+" ") {
+			if len(sql) > i+1 && slices.Contains([]string{"<=", ">=", "<>", "!=", "::"}, sql[i:i+2]) {
 				n = 2
 			}
 			out = append(out, token{kind: mark, s: sql[i : i+n]})
@@ -87,6 +79,15 @@ func scanTokens(sql string) ([]token, error) {
 		}
 	}
 	return append(out, token{kind: end}), nil
+}
+
+// run is the length of the first byte with all that goes on after it.
+func run(s string, goesOn func(byte) bool) int {
+	n := 1
+	for n < len(s) && goesOn(s[n]) {
+		n++
+	}
+	return n
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
@@ -283,7 +284,7 @@ func (p *parser) condition() condition {
 		if c.op == "!=" {
 			c.op = "<>"
 		}
-		if t := p.tokens[0]; t.kind != mark || !strings.Contains(" = <> < <= > >= ", " "+c.op+" ") {
+		if t := p.tokens[0]; t.kind != mark || !slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, c.op) {
 			p.fail()
 			return c
 		}
@@ -295,21 +296,24 @@ func (p *parser) condition() condition {
 
 func (p *parser) operand() (o operand) {
 	t := p.tokens[0]
-	switch {
-	case t.kind == param:
+	switch t.kind {
+	case param:
 		n, err := strconv.Atoi(t.s[1:])
 		if err != nil || n < 1 {
 			p.fail()
 		}
 		o = operand{kind: opParam, n: n - 1}
-	case t.kind == text || t.kind == number:
+	case text, number:
 		o = operand{kind: opConst, s: t.s}
-	case t.kind == word && !t.quoted && t.s == "null":
-		o = operand{kind: opNull}
-	case t.kind == word && !t.quoted && (t.s == "true" || t.s == "false"):
-		o = operand{kind: opConst, s: t.s}
-	case t.kind == word:
-		o = operand{kind: opColumn, s: t.s}
+	case word:
+		switch {
+		case p.ahead("null"):
+			o = operand{kind: opNull}
+		case p.ahead("true"), p.ahead("false"):
+			o = operand{kind: opConst, s: t.s}
+		default:
+			o = operand{kind: opColumn, s: t.s}
+		}
 	default:
 		p.fail()
 		return o

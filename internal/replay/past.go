@@ -181,8 +181,9 @@ func (p *Past) enter(ctx context.Context, stretches []stretch) (*entry, error) {
 	if !ok {
 		return nil, ErrFull
 	}
-	p.made++                                                                                                     // in the name: one that was forgotten may be dropped while the same state is made again
-	e := &entry{schema: p.session.schema(fmt.Sprintf("%s%x", key, p.made)), ready: make(chan struct{}), refs: 2} // the caller's and the builder's
+	p.made++ // part of the name: what was forgotten may be dropped while the same state is made again
+	// Two references: the caller's and the builder's.
+	e := &entry{schema: p.session.schema(fmt.Sprintf("%s%x", key, p.made)), ready: make(chan struct{}), refs: 2}
 	p.entries[key] = e
 	p.work.Go(func() {
 		// Not under the caller's context: others may wait for the same schema.

@@ -327,13 +327,11 @@ func (b *rebuild) swap(ctx context.Context, tx pgx.Tx) error {
 }
 
 func (b *rebuild) move(ctx context.Context, tx pgx.Tx) error {
-	live := ""
+	names := make([]string, len(b.shadow.tables))
 	for i, t := range b.shadow.tables {
-		if i > 0 {
-			live += ", "
-		}
-		live += ident(liveSchema, t.Name)
+		names[i] = ident(liveSchema, t.Name)
 	}
+	live := strings.Join(names, ", ")
 	statements := []string{"LOCK TABLE " + live + " IN ACCESS EXCLUSIVE MODE", "DROP TABLE " + live}
 	for _, t := range b.shadow.tables {
 		statements = append(statements, fmt.Sprintf("ALTER TABLE %s SET SCHEMA %s", ident(b.shadow.schema, t.Name), ident(liveSchema)))

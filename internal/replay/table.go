@@ -5,6 +5,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -150,10 +151,5 @@ func (t *Table) columnNames() []string {
 }
 
 func (t *Table) inKey(column int) bool {
-	for _, i := range t.Key {
-		if i == column {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(t.Key, column)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -132,16 +133,12 @@ type verification struct {
 
 // table streams the live rows, in no order, and finds each in memory.
 func (v *verification) table(ctx context.Context, tx pgx.Tx, t *table) error {
-	columns := ""
-	dest := make([]any, len(t.desc.Columns))
+	columns, dest := make([]string, len(t.desc.Columns)), make([]any, len(t.desc.Columns))
 	for i := range t.desc.Columns {
-		if i > 0 {
-			columns += ", "
-		}
-		columns += ident(t.desc.Columns[i].Name)
+		columns[i] = ident(t.desc.Columns[i].Name)
 		dest[i] = newDest(&t.desc.Columns[i])
 	}
-	rows, err := tx.Query(ctx, "SELECT "+columns+" FROM "+ident(liveSchema, t.desc.Name))
+	rows, err := tx.Query(ctx, "SELECT "+strings.Join(columns, ", ")+" FROM "+ident(liveSchema, t.desc.Name))
 	if err != nil {
 		return err
 	}

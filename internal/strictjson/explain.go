@@ -2,6 +2,7 @@ package strictjson
 
 import (
 	"bytes"
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -71,8 +72,7 @@ func isSyntax(err error) bool {
 
 // explain words one error of the decoder.
 func explain(err error) Error {
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return explainSyntax(syntax)
 	}
 	var semantic *json.SemanticError
@@ -140,14 +140,12 @@ func wantedOf(t reflect.Type) wanted {
 		return wanted{phrase: strings.TrimPrefix(errTime.Detail, "must be "), exact: true}
 	case t.ConvertibleTo(reflect.TypeFor[uuid.UUID]()) && t.Kind() == reflect.Array:
 		return wanted{phrase: strings.TrimPrefix(errUUID.Detail, "must be "), exact: true}
-	case isText(t):
+	case isText(t), t.Kind() == reflect.String:
 		return wanted{phrase: "a string"}
 	}
 	switch t.Kind() {
 	case reflect.Bool:
 		return wanted{phrase: "true or false"}
-	case reflect.String:
-		return wanted{phrase: "a string"}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		most := int64(math.MaxInt64) >> (64 - t.Bits())
 		return wanted{phrase: "a whole number, without fraction or exponent", limits: fmt.Sprintf("must be between %d and %d", -most-1, most)}
@@ -163,23 +161,22 @@ func wantedOf(t reflect.Type) wanted {
 		return wanted{phrase: "a list"}
 	case reflect.Struct, reflect.Map:
 		return wanted{phrase: "an object"}
+	default:
+		return wanted{phrase: "of another kind"}
 	}
-	return wanted{phrase: "of another kind"}
 }
 
 func isText(t reflect.Type) bool {
-	_, ok := reflect.New(t).Interface().(interface{ UnmarshalText([]byte) error })
+	_, ok := reflect.TypeAssert[encoding.TextUnmarshaler](reflect.New(t))
 	return ok
 }
 
 // asError finds an Error that a type returned about its own value.
 func asError(err error) (Error, bool) {
-	var one Error
-	if errors.As(err, &one) {
+	if one, ok := errors.AsType[Error](err); ok {
 		return one, true
 	}
-	var many Errors
-	if errors.As(err, &many) && len(many) > 0 {
+	if many, ok := errors.AsType[Errors](err); ok && len(many) > 0 {
 		return many[0], true
 	}
 	return Error{}, false

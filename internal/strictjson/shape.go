@@ -3,6 +3,7 @@ package strictjson
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -30,13 +31,13 @@ func walkShape(data []byte) *Error {
 	for {
 		token, err := dec.ReadToken()
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // as said above
 		}
 		if dec.StackDepth() > MaxDepth {
 			pointer := string(dec.StackPointer())
 			return &Error{Pointer: shorten(pointer), Detail: "is nested deeper than " + strconv.Itoa(MaxDepth) + " levels"}
 		}
-		if token.Kind() == '"' && bytes.IndexByte([]byte(token.String()), 0) >= 0 {
+		if token.Kind() == '"' && strings.IndexByte(token.String(), 0) >= 0 {
 			pointer := dec.StackPointer()
 			parent, length := dec.StackIndex(dec.StackDepth())
 			if parent == '{' && length%2 == 1 {

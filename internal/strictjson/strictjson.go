@@ -64,8 +64,8 @@ func Decode(data []byte, into any) error {
 var strict = json.JoinOptions(
 	json.RejectUnknownMembers(true),
 	json.WithUnmarshalers(json.JoinUnmarshalers(
-		json.UnmarshalFromFunc(decodeUUID),
-		json.UnmarshalFromFunc(decodeTime),
+		json.UnmarshalFromFunc(fromString(parseUUID, errUUID)),
+		json.UnmarshalFromFunc(fromString(parseTime, errTime)),
 	)),
 )
 
@@ -74,51 +74,46 @@ var (
 	errTime = Error{Detail: "must be a time in RFC 3339 such as 2026-01-31T12:00:00Z"}
 )
 
-func decodeUUID(dec *jsontext.Decoder, id *uuid.UUID) error {
-	token, err := dec.ReadToken()
-	if err != nil {
-		return err
+// fromString decodes what is written as a string; null is its zero value, and anything else is refused.
+func fromString[T any](parse func(string) (T, error), refusal Error) func(*jsontext.Decoder, *T) error {
+	return func(dec *jsontext.Decoder, to *T) error {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		switch token.Kind() {
+		case 'n':
+			var zero T
+			*to = zero
+			return nil
+		case '"':
+			*to, err = parse(token.String())
+			return err
+		default:
+			return refusal
+		}
 	}
-	if token.Kind() == 'n' {
-		*id = uuid.Nil
-		return nil
-	}
-	if token.Kind() != '"' {
-		return errUUID
-	}
-	// uuid.Parse also takes URNs, braces and bare digits: three more spellings of one id than we want.
-	text := token.String()
-	parsed, err := uuid.Parse(text)
-	if err != nil || len(text) != 36 {
-		return errUUID
-	}
-	*id = parsed
-	return nil
 }
 
-func decodeTime(dec *jsontext.Decoder, at *time.Time) error {
-	token, err := dec.ReadToken()
-	if err != nil {
-		return err
+func parseUUID(text string) (uuid.UUID, error) {
+	// uuid.Parse also takes URNs, braces and bare digits: three more spellings of one id than we want.
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		return uuid.Nil, errUUID
 	}
-	if token.Kind() == 'n' {
-		*at = time.Time{}
-		return nil
-	}
-	if token.Kind() != '"' {
-		return errTime
-	}
-	text := token.String()
-	parsed, err := time.Parse(time.RFC3339Nano, text)
+	return id, nil
+}
+
+func parseTime(text string) (time.Time, error) {
+	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || !isRFC3339(text) {
-		return errTime
+		return time.Time{}, errTime
 	}
-	parsed = parsed.UTC().Truncate(time.Microsecond)
-	if year := parsed.Year(); year < 1 || year > 9999 {
-		return Error{Detail: "must be a time of the years 1 to 9999"}
+	at = at.UTC().Truncate(time.Microsecond)
+	if year := at.Year(); year < 1 || year > 9999 {
+		return time.Time{}, Error{Detail: "must be a time of the years 1 to 9999"}
 	}
-	*at = parsed
-	return nil
+	return at, nil
 }
 
 // isRFC3339 refuses what time.Parse lets through: hours of one digit, a decimal comma, offsets of a day and more.

@@ -75,7 +75,7 @@ type command struct {
 	Any     any            `json:"any"`
 	Bytes   []byte         `json:"bytes"`
 	Leak    leaky          `json:"leak,omitzero"`
-	private int
+	private int            //nolint:unused // never filled in
 }
 
 type scope struct {

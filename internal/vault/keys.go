@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -33,7 +34,7 @@ type Keys struct {
 func parseKeys(content []byte) (*Keys, error) {
 	var file keyFile
 	if err := json.Unmarshal(content, &file); err != nil {
-		return nil, fmt.Errorf("not JSON") // the decoder's own words could quote the keys
+		return nil, errors.New("not JSON") // the decoder's own words could quote the keys
 	}
 	if file.Version != keyFileVersion {
 		return nil, fmt.Errorf("version %d, but this program knows %d", file.Version, keyFileVersion)

@@ -1,7 +1,7 @@
 package accesstest
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"chancery/domain"
@@ -63,5 +63,5 @@ func (w World) happen(t string, words []string) (dcb.Event, error) {
 			User:     w.user(t, o.To.User), Department: w.department(t, o.To.Department), Group: w.group(t, o.To.Group),
 		}, nil
 	}
-	return nil, fmt.Errorf("no such sentence")
+	return nil, errors.New("no such sentence")
 }

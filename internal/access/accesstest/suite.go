@@ -3,6 +3,7 @@ package accesstest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -103,10 +104,10 @@ func Load(path string) (Suite, error) {
 
 func (f caseFile) resolve(w World) (Case, error) {
 	if w.file == nil {
-		return Case{}, fmt.Errorf("the world is not declared")
+		return Case{}, errors.New("the world is not declared")
 	}
 	if f.Name == "" || f.Why == "" || f.Want != "allow" && f.Want != "deny" {
-		return Case{}, fmt.Errorf("a case needs a name, want: allow or deny, and why")
+		return Case{}, errors.New("a case needs a name, want: allow or deny, and why")
 	}
 	c := Case{
 		World: w.Name, Tenant: w.Tenant(f.Tenant), Privilege: domain.Privilege(f.May),

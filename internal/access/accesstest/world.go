@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -200,8 +201,8 @@ func (w *World) add(tenant string, e dcb.Event) {
 	}
 	w.events = append(w.events, dcb.Recorded{
 		Meta: dcb.Meta{
-			Position: n, ID: w.id(tenant, "event", fmt.Sprint(n)), Tenant: w.Tenant(tenant).UUID, TenantSeq: seq,
-			SourceApp: "core", Request: w.id(tenant, "request", fmt.Sprint(n)),
+			Position: n, ID: w.id(tenant, "event", strconv.FormatInt(n, 10)), Tenant: w.Tenant(tenant).UUID, TenantSeq: seq,
+			SourceApp: "core", Request: w.id(tenant, "request", strconv.FormatInt(n, 10)),
 			At: w.file.Recorded, RecordedAt: w.file.Recorded,
 		},
 		Event: e, Tags: dcb.TagsOf(e),

@@ -14,10 +14,10 @@ import (
 )
 
 // Now is the time at which every rule is tested.
-var Now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) //nolint:gochecknoglobals // a constant, were times constants
+var Now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // Tenant is the tenant in which every rule is tested.
-var Tenant = uuid.MustParse("00000000-0000-7000-8000-00000000acce") //nolint:gochecknoglobals // a constant
+var Tenant = uuid.MustParse("00000000-0000-7000-8000-00000000acce")
 
 // History is what happened before a command.
 type History []dcb.Recorded

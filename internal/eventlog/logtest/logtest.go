@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -374,7 +375,7 @@ func noEvents(t *testing.T, open Opener) {
 		wg.Go(func() {
 			r := eventlog.Request{Parts: []eventlog.Part{{ID: uuid.New()}}}
 			if i%2 == 0 {
-				r = Request(Event("a", fmt.Sprint(i)))
+				r = Request(Event("a", strconv.Itoa(i)))
 			}
 			if v, err := l.Append(t.Context(), r); err != nil || v.Status != eventlog.Accepted || v.Last-v.First != int64(len(r.Events))-1 {
 				t.Errorf("%d: %+v %v", i, v, err)

@@ -1,0 +1,67 @@
+package commands
+
+import (
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// leaving is the counterpart of grants: the denies that no longer hold people back once they leave a place. To lift a
+// deny is to make effective what it held back, so it needs what giving needs, by whichever way it is done.
+type leaving[ID place, S any] struct {
+	env    Env
+	places *climb[ID, S] // the place that is left, and all above it
+	denies map[ID]*dcb.Fact[domain.Overrides]
+}
+
+// place is a department or a group.
+type place interface {
+	domain.DepartmentID | domain.GroupID
+	dcb.Tagger
+	IsZero() bool
+}
+
+func (env Env) leavingGroup() *leaving[domain.GroupID, domain.Group] {
+	return &leaving[domain.GroupID, domain.Group]{env, groupsAbove(), map[domain.GroupID]*dcb.Fact[domain.Overrides]{}}
+}
+
+func (env Env) leavingDepartment() *leaving[domain.DepartmentID, domain.Node] {
+	return &leaving[domain.DepartmentID, domain.Node]{env, departmentsAbove(), map[domain.DepartmentID]*dcb.Fact[domain.Overrides]{}}
+}
+
+// start asks about the place that is left; about none where nothing is kept from the actor.
+func (l *leaving[ID, S]) start(id ID) []dcb.AnyFact {
+	if id.IsZero() || l.env.Rights.HoldsEverything() {
+		return nil
+	}
+	return append(l.places.start(id), l.deniesOf()...)
+}
+
+// next goes one step further up.
+func (l *leaving[ID, S]) next() []dcb.AnyFact { return append(l.places.next(), l.deniesOf()...) }
+
+func (l *leaving[ID, S]) deniesOf() []dcb.AnyFact {
+	var facts []dcb.AnyFact
+	for id := range l.places.known {
+		if l.denies[id] == nil {
+			l.denies[id] = domain.OverridesTo(id)
+			facts = append(facts, l.denies[id])
+		}
+	}
+	return facts
+}
+
+// refusal is that a deny on what the actor lacks would be lifted, nil if none would. A deny on a place that is among
+// those entered goes on to hold.
+func (l *leaving[ID, S]) refusal(entered *climb[ID, S]) error {
+	for id, f := range l.denies {
+		if entered != nil && entered.has(id) {
+			continue
+		}
+		for _, o := range f.Value {
+			if o.Effect == domain.Deny && o.InForce(l.env.Now) && !l.env.Rights.Holds(o.Privilege, o.Scope) {
+				return domain.ErrMayNotGive
+			}
+		}
+	}
+	return nil
+}

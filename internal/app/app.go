@@ -165,6 +165,7 @@ func (a *App) openLog(ctx, running context.Context) error {
 }
 
 func (a *App) appended(events []eventlog.Raw) {
+	a.store.Remember(events)
 	a.follower.appended(events)
 	if a.feed != nil {
 		a.feed.Poke()

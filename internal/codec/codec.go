@@ -21,6 +21,8 @@ type Store struct {
 	Log     eventlog.Log
 	Vault   *vault.Vault
 	Catalog *dcb.Catalog
+
+	recent recent
 }
 
 var _ dcb.Store = (*Store)(nil)
@@ -45,7 +47,11 @@ func (s *Store) Decode(raw eventlog.Raw) (dcb.Recorded, error) {
 	for i, t := range raw.Tags {
 		r.Tags[i] = dcb.Tag(t)
 	}
-	if typed, ok := raw.Typed.(written); ok {
+	typed, ok := raw.Typed.(written)
+	if !ok {
+		typed, ok = s.recent.find(&raw)
+	}
+	if ok {
 		r.Event, r.Provenance = typed.event, typed.by
 		return r, nil
 	}

@@ -65,5 +65,5 @@ func TestARememberedEventIsTheDecodedOne(t *testing.T) {
 type none struct{}
 
 func (none) SubjectKeys(context.Context, uuid.UUID, []uuid.UUID) (map[uuid.UUID][]byte, error) {
-	return nil, nil
+	return map[uuid.UUID][]byte{}, nil
 }

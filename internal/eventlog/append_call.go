@@ -25,6 +25,9 @@ const (
 	bTag
 	bType
 	bRest
+	dReq
+	dAfter
+	dTag
 	tID
 	eReq
 	ePart
@@ -52,6 +55,7 @@ func arrayOIDs() [arrays]uint32 {
 		pReq: oidInt4, pID: oidUUID, pPrint: oidByte, pFirst: oidInt4, pLast: oidInt4,
 		aReq: oidInt4, aAfter: oidInt8, aTag: oidInt8, aType: oidInt4,
 		bReq: oidInt4, bAfter: oidInt8, bTag: oidInt8, bType: oidInt4, bRest: oidText,
+		dReq: oidInt4, dAfter: oidInt8, dTag: oidInt8,
 		tID:  oidUUID,
 		eReq: oidInt4, ePart: oidInt4, eTenant: oidInt4, eSeq: oidInt4, eID: oidUUID, eApp: oidText, eType: oidText,
 		ePayload: oidJSON, eMetadata: oidJSON, eTags: oidText, eAt: oidTime,
@@ -136,6 +140,12 @@ func (x *encoder) probes(req int32, probes []probe) {
 			x.a[aType].int4(p.kind)
 			continue
 		}
+		if p.rest == "" {
+			x.a[dReq].int4(req)
+			x.a[dAfter].int8(p.after)
+			x.a[dTag].int8(p.tag)
+			continue
+		}
 		x.a[bReq].int4(req)
 		x.a[bAfter].int8(p.after)
 		x.a[bTag].int8(p.tag)
@@ -144,11 +154,7 @@ func (x *encoder) probes(req int32, probes []probe) {
 		} else {
 			x.a[bType].int4(p.kind)
 		}
-		if p.rest == "" {
-			x.a[bRest].null()
-		} else {
-			x.a[bRest].text(p.rest)
-		}
+		x.a[bRest].text(p.rest)
 	}
 }
 

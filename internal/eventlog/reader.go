@@ -27,7 +27,10 @@ UNION ALL
 SELECT c.query, h.position FROM unnest($4::int[], $5::bigint[], $6::int[], $7::text[]) c(query, tag, type, rest)
 CROSS JOIN LATERAL (SELECT t.type_hash, t.position FROM core.event_tags t
     WHERE c.type IS NULL AND t.tag_hash = c.tag OFFSET 0) h
-WHERE ` + hasRest
+WHERE ` + hasRest + `
+UNION ALL
+SELECT c.query, h.position FROM unnest($8::int[], $9::bigint[]) c(query, tag)
+CROSS JOIN LATERAL (SELECT t.position FROM core.event_tags t WHERE t.tag_hash = c.tag OFFSET 0) h`
 
 const hasRest = `coalesce(cardinality(c.rest::bigint[]), 0) = (SELECT count(*) FROM unnest(c.rest::bigint[]) r(tag)
 CROSS JOIN LATERAL (SELECT 1 FROM core.event_tags o
@@ -76,7 +79,7 @@ func (p *PG) Head(ctx context.Context) (int64, error) {
 type reader struct {
 	*PG
 	s       *session // nil: connect first
-	a       [7]array
+	a       [9]array
 	results []result
 }
 
@@ -166,6 +169,11 @@ func (r *reader) params(calls []*read) [][]byte {
 				r.a[2].int4(p.kind)
 				continue
 			}
+			if p.rest == "" {
+				r.a[7].int4(query)
+				r.a[8].int8(p.tag)
+				continue
+			}
 			r.a[3].int4(query)
 			r.a[4].int8(p.tag)
 			if p.anyKind {
@@ -173,16 +181,13 @@ func (r *reader) params(calls []*read) [][]byte {
 			} else {
 				r.a[5].int4(p.kind)
 			}
-			if p.rest == "" {
-				r.a[6].null()
-			} else {
-				r.a[6].text(p.rest)
-			}
+			r.a[6].text(p.rest)
 		}
 	}
 	return [][]byte{
 		r.a[0].param(oidInt4), r.a[1].param(oidInt8), r.a[2].param(oidInt4),
 		r.a[3].param(oidInt4), r.a[4].param(oidInt8), r.a[5].param(oidInt4), r.a[6].param(oidText),
+		r.a[7].param(oidInt4), r.a[8].param(oidInt8),
 	}
 }
 

@@ -154,6 +154,7 @@ CREATE FUNCTION core.append_batch(
     p_req     integer[], p_id uuid[], p_print bytea[], p_first integer[], p_last integer[],  -- parts; first and last event of each
     a_req     integer[], a_after bigint[], a_tag bigint[], a_type integer[],      -- conditions on one type and one tag
     b_req     integer[], b_after bigint[], b_tag bigint[], b_type integer[], b_rest text[],  -- any other: type or NULL, more tags as '{…}'
+    d_req     integer[], d_after bigint[], d_tag bigint[],                        -- conditions on one tag, of whatever type
     t_id      uuid[],                                                             -- tenants of the events
     e_req     integer[], e_part integer[], e_tenant integer[], e_seq integer[], e_id uuid[], e_app text[], e_type text[],
     e_payload json[], e_metadata json[], e_tags text[],                           -- events; seq counts within tenant; tags joined by U+001F
@@ -223,6 +224,22 @@ BEGIN
                                CROSS JOIN LATERAL (SELECT 1 FROM core.event_tags o
                                    WHERE o.tag_hash = r.tag AND o.type_hash = t.type_hash AND o.position = t.position LIMIT 1) hit)
                  ) h
+                 WHERE h.position IS NOT NULL
+        LOOP
+            IF st IS NULL THEN
+                st := array_fill(0::smallint, ARRAY[requests]);
+            END IF;
+            IF st[x.req] IN (0, 2) THEN
+                st[x.req] := 2; f[x.req] := least(f[x.req], x.position);
+            END IF;
+        END LOOP;
+    END IF;
+
+    IF d_req IS NOT NULL THEN
+        FOR x IN SELECT c.req, h.position
+                 FROM unnest(d_req, d_after, d_tag) c(req, after, tag)
+                 CROSS JOIN LATERAL (SELECT min(t.position) AS position FROM core.event_tags t
+                     WHERE t.tag_hash = c.tag AND t.position > c.after) h
                  WHERE h.position IS NOT NULL
         LOOP
             IF st IS NULL THEN

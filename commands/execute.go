@@ -2,13 +2,10 @@ package commands
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,45 +26,6 @@ type Engine struct {
 	Follow func(ctx context.Context, position int64) error
 }
 
-// Order is one command with all that it comes with.
-type Order struct {
-	Spec        *Spec
-	Command     Command
-	Tenant      domain.TenantID // where it is decided
-	Request     uuid.UUID
-	Fingerprint []byte // tells the same request from another one under the same id
-	Keyed       bool   // the caller chose the request id, and may repeat it
-	Seed        string // what secrets are made of; the same for a repeated request
-	IfMatch     int64  // refuse if the thing changed after this position; 0 for no matter
-	At          time.Time
-	Rights      Rights
-	By          dcb.Provenance
-	ungated     bool
-	fresh       bool
-}
-
-// Result is what a command came to.
-type Result struct {
-	Position int64 // of the last event, or the position that the decision saw
-	ID       uuid.UUID
-	Events   []Ref
-	Reveal   [2]string // name and value of what the answer shows once
-	Replayed bool
-}
-
-// Ref names an event.
-type Ref struct {
-	Position int64
-	ID       uuid.UUID
-	Type     string
-}
-
-// Outcome is a result or a refusal.
-type Outcome struct {
-	Result Result
-	Err    error
-}
-
 // ErrAborted says that an atomic batch was given up because of another of its commands.
 var ErrAborted = errors.New("another command of the batch was refused")
 
@@ -80,20 +38,6 @@ const (
 // patience bounds a batch, so that a caller of a database without room or reach gets an answer. What happened is then
 // unknown; the same request may be sent again under its key.
 const patience = 30 * time.Second
-
-// NewOrder makes an order of a decoded command (a pointer, as of Spec.New), filling in the id of what it creates.
-func NewOrder(spec *Spec, decoded any, sent domain.TenantID) Order {
-	o := Order{Spec: spec, Tenant: sent, Request: uuid.Must(uuid.NewV7())}
-	if c, ok := decoded.(Creating); ok && *c.NewID() == uuid.Nil {
-		*c.NewID() = uuid.Must(uuid.NewV7())
-		o.fresh = true
-	}
-	o.Command = reflect.ValueOf(decoded).Elem().Interface().(Command)
-	if abroad, ok := o.Command.(Abroad); ok {
-		o.Tenant = abroad.Destination(sent)
-	}
-	return o
-}
 
 // Execute decides one command and appends its events, deciding again when history moved.
 // Errors: a domain.Refusal, dcb.ErrConflict, dcb.ErrKeyReused; anything else is a fault.
@@ -330,90 +274,6 @@ func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) (
 	return pending, nil
 }
 
-// overtaken is a conflict if the twin of one of the refused orders was appended after receipts were looked for: the name
-// that seems taken was then taken by this very request.
-func (e *Engine) overtaken(ctx context.Context, declined []Order) error {
-	var ids []uuid.UUID
-	for _, o := range declined {
-		if o.Keyed {
-			ids = append(ids, o.Request)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	receipts, err := e.Store.Receipts(ctx, ids)
-	if err == nil && len(receipts) > 0 {
-		err = dcb.ErrConflict
-	}
-	return err
-}
-
-// replays answers the orders whose request was appended before.
-func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome) ([]bool, error) {
-	known := make([]bool, len(orders))
-	var ids []uuid.UUID
-	for _, o := range orders {
-		if o.Keyed {
-			ids = append(ids, o.Request)
-		}
-	}
-	if len(ids) == 0 {
-		return known, nil
-	}
-	receipts, err := e.Store.Receipts(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	seen := map[uuid.UUID][]byte{}
-	for i, o := range orders {
-		r, found := receipts[o.Request]
-		first, twin := seen[o.Request]
-		switch {
-		case !o.Keyed:
-			continue
-		case found && !slices.Equal(r.Fingerprint, o.Fingerprint), twin && !slices.Equal(first, o.Fingerprint):
-			outcomes[i].Err = dcb.ErrKeyReused
-		case found:
-			outcomes[i].Result, outcomes[i].Err = e.replayed(ctx, o, r)
-			if _, refusal := domain.IsRefusal(outcomes[i].Err); outcomes[i].Err != nil && !refusal {
-				return nil, outcomes[i].Err
-			}
-		case twin:
-			outcomes[i].Err = dcb.ErrConflict
-		default:
-			seen[o.Request] = o.Fingerprint
-			continue
-		}
-		known[i] = true
-	}
-	return known, nil
-}
-
-func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, error) {
-	var events []dcb.Recorded
-	if r.Last >= r.First {
-		var err error
-		if events, err = e.Store.Range(ctx, r.First, r.Last); err != nil {
-			return Result{}, err
-		}
-	}
-	if !mayHearAgain(o, events) {
-		return Result{}, domain.ErrMayNotGive
-	}
-	result := e.result(o, r, events)
-	result.Replayed = true
-	return result, nil
-}
-
-// mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another.
-func mayHearAgain(o Order, events []dcb.Recorded) bool {
-	if _, reveals := o.Command.(Revealing); !reveals || len(events) == 0 || domain.Catalog.KindOf(events[0].Event.EventType()) != "token" {
-		return true
-	}
-	return events[0].Token == o.By.Token || o.Rights.WithinCeiling([]domain.Pattern{domain.Everything})
-}
-
 func (e *Engine) result(o Order, r dcb.Receipt, events []dcb.Recorded) Result {
 	result := Result{Position: r.Last, Events: make([]Ref, len(events))}
 	if len(events) == 0 {
@@ -433,78 +293,6 @@ func (e *Engine) result(o Order, r dcb.Receipt, events []dcb.Recorded) Result {
 		result.Reveal[0], result.Reveal[1] = again.Elem().Interface().(Revealing).Reveal(e.env(o))
 	}
 	return result
-}
-
-// settledID is the id of what the command is about where it changed nothing; nil where it made up the id itself.
-func (o Order) settledID() uuid.UUID {
-	if t, ok := o.Command.(Targeted); ok && !o.fresh {
-		return idIn(t.Target())
-	}
-	return uuid.Nil
-}
-
-// idOf is the id of the thing that the events create or change.
-func (o Order) idOf(events []dcb.Event) uuid.UUID {
-	if t, ok := o.Command.(Targeted); ok {
-		return idIn(t.Target())
-	}
-	last := events[len(events)-1]
-	kind := domain.Catalog.KindOf(last.EventType()) + ":"
-	for _, t := range dcb.TagsOf(last) {
-		if strings.HasPrefix(string(t), kind) {
-			return idIn(rawTag(t))
-		}
-	}
-	return uuid.Nil
-}
-
-type rawTag dcb.Tag
-
-func (t rawTag) Tag() dcb.Tag { return dcb.Tag(t) }
-
-func idIn(t dcb.Tagger) uuid.UUID {
-	_, text, _ := strings.Cut(string(t.Tag()), ":")
-	id, _ := uuid.Parse(text)
-	return id
-}
-
-// target is the kind and the tags of the thing that If-Match is about.
-func (o Order) target() (kind string, tags []dcb.Tag) {
-	switch c := o.Command.(type) {
-	case Paired:
-		kind, things := c.Pair(o.Tenant)
-		for _, t := range things {
-			tags = append(tags, t.Tag())
-		}
-		return kind, tags
-	case Targeted:
-		t := c.Target().Tag()
-		kind, _, _ = strings.Cut(string(t), ":")
-		return kind, []dcb.Tag{t}
-	}
-	return "", nil
-}
-
-// Matchable reports whether If-Match has a meaning for the command.
-func (o Order) Matchable() bool { kind, _ := o.target(); return kind != "" }
-
-// Object is what the command is about, as kind:id, for the record of a refusal.
-func (o Order) Object() string {
-	_, tags := o.target()
-	if len(tags) == 0 || o.fresh {
-		return ""
-	}
-	return string(tags[len(tags)-1])
-}
-
-// Fingerprint tells one request from another.
-func Fingerprint(parts ...[]byte) []byte {
-	h := sha256.New()
-	for _, p := range parts {
-		fmt.Fprintf(h, "%d:", len(p))
-		h.Write(p)
-	}
-	return h.Sum(nil)
 }
 
 func (e *Engine) observe(orders []Order, outcomes []Outcome, err error, took time.Duration, attempts int) {

@@ -1,0 +1,95 @@
+package commands
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// replays answers the orders whose request was appended before.
+func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome) ([]bool, error) {
+	known := make([]bool, len(orders))
+	var ids []uuid.UUID
+	for _, o := range orders {
+		if o.Keyed {
+			ids = append(ids, o.Request)
+		}
+	}
+	if len(ids) == 0 {
+		return known, nil
+	}
+	receipts, err := e.Store.Receipts(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[uuid.UUID][]byte{}
+	for i, o := range orders {
+		r, found := receipts[o.Request]
+		first, twin := seen[o.Request]
+		switch {
+		case !o.Keyed:
+			continue
+		case found && !slices.Equal(r.Fingerprint, o.Fingerprint), twin && !slices.Equal(first, o.Fingerprint):
+			outcomes[i].Err = dcb.ErrKeyReused
+		case found:
+			outcomes[i].Result, outcomes[i].Err = e.replayed(ctx, o, r)
+			if _, refusal := domain.IsRefusal(outcomes[i].Err); outcomes[i].Err != nil && !refusal {
+				return nil, outcomes[i].Err
+			}
+		case twin:
+			outcomes[i].Err = dcb.ErrConflict
+		default:
+			seen[o.Request] = o.Fingerprint
+			continue
+		}
+		known[i] = true
+	}
+	return known, nil
+}
+
+func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, error) {
+	var events []dcb.Recorded
+	if r.Last >= r.First {
+		var err error
+		if events, err = e.Store.Range(ctx, r.First, r.Last); err != nil {
+			return Result{}, err
+		}
+	}
+	if !mayHearAgain(o, events) {
+		return Result{}, domain.ErrMayNotGive
+	}
+	result := e.result(o, r, events)
+	result.Replayed = true
+	return result, nil
+}
+
+// mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another.
+func mayHearAgain(o Order, events []dcb.Recorded) bool {
+	if _, reveals := o.Command.(Revealing); !reveals || len(events) == 0 || domain.Catalog.KindOf(events[0].Event.EventType()) != "token" {
+		return true
+	}
+	return events[0].Token == o.By.Token || o.Rights.WithinCeiling([]domain.Pattern{domain.Everything})
+}
+
+// overtaken is a conflict if the twin of one of the refused orders was appended after receipts were looked for: the name
+// that seems taken was then taken by this very request.
+func (e *Engine) overtaken(ctx context.Context, declined []Order) error {
+	var ids []uuid.UUID
+	for _, o := range declined {
+		if o.Keyed {
+			ids = append(ids, o.Request)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	receipts, err := e.Store.Receipts(ctx, ids)
+	if err == nil && len(receipts) > 0 {
+		err = dcb.ErrConflict
+	}
+	return err
+}

@@ -2,6 +2,8 @@ package dcb
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -27,8 +29,10 @@ func (p Personal) IsZero() bool { return p.plain == "" && p.sealed == "" }
 // Opened is the same value with its plain text known.
 func (p Personal) Opened(plain string) Personal { return Personal{plain: plain, sealed: p.sealed} }
 
+// Format prints [sealed] whatever the verb.
+func (p Personal) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[sealed]") }
+
 func (p Personal) String() string       { return "[sealed]" }
-func (p Personal) GoString() string     { return "[sealed]" }
 func (p Personal) LogValue() slog.Value { return slog.StringValue("[sealed]") }
 func (p *Personal) UnmarshalText(b []byte) error {
 	*p = Personal{sealed: string(b)}
@@ -66,8 +70,10 @@ func (c Claim) IsZero() bool { return c == Claim{} }
 // Hashed is the claim in its stored form: the tag with its value hashed.
 func (c Claim) Hashed(t Tag) Claim { return Claim{hash: string(t)} }
 
+// Format prints [claim] whatever the verb.
+func (c Claim) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[claim]") }
+
 func (c Claim) String() string       { return "[claim]" }
-func (c Claim) GoString() string     { return "[claim]" }
 func (c Claim) LogValue() slog.Value { return slog.StringValue("[claim]") }
 
 // MarshalText is the stored tag; a claim in the clear is refused.

@@ -14,7 +14,7 @@ func TestPersonalDataIsNotPrintedByAnyVerb(t *testing.T) {
 		C dcb.Claim
 	}
 	h := holder{dcb.Plain("canary"), dcb.Claimed("email", "canary")}
-	for _, verb := range strings.Fields("%v %+v %#v %s %q %d %x %X %t %o %e") {
+	for verb := range strings.FieldsSeq("%v %+v %#v %s %q %d %x %X %t %o %e") {
 		for _, value := range []any{h.P, h.C, &h.P, struct{ P dcb.Personal }{h.P}} {
 			text := fmt.Sprintf(verb, value)
 			if strings.Contains(text, "canary") || strings.Contains(strings.ToLower(text), fmt.Sprintf("%x", "canary")) {

@@ -26,7 +26,7 @@ func (c LinkIdentity) Decide(env Env) dcb.Decision {
 	key := domain.IdentityClaim(c.Issuer, c.Subject)
 	used, user, holder := domain.Used[domain.IdentityLinked](c.ID), domain.UserStatusOf(c.User), domain.IdentityHolder(key)
 	return dcb.From(used, user, holder).Decide(func() ([]dcb.Event, error) {
-		if err := domain.FirstError(checkIssuer(c.Issuer), domain.CheckName("/subject", c.Subject)); err != nil {
+		if err := domain.FirstError(checkIssuer(c.Issuer), domain.CheckSubject("/subject", c.Subject)); err != nil {
 			return nil, err
 		}
 		switch {

@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"strings"
 	"testing"
 
 	"chancery/commands"
@@ -55,6 +56,9 @@ func TestAnIssuerIsAnAddressOrAWord(t *testing.T) {
 		h.When(link("a", "ann", bad, "42", env())).ThenInvalid(t, "/issuer")
 	}
 	h.When(link("a", "ann", "github", "", env())).ThenInvalid(t, "/subject")
+	h.When(link("a", "ann", "github", strings.Repeat("s", domain.MaxSubject+1), env())).ThenInvalid(t, "/subject")
+	longest := strings.Repeat("s", domain.MaxSubject)
+	h.When(link("a", "ann", "github", longest, env())).Then(t, linked("a", "ann", "github", longest))
 }
 
 func TestLinkingAnIdentityIsAWayIn(t *testing.T) {

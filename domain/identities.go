@@ -64,3 +64,9 @@ func IdentityHolder(key dcb.Claim) *dcb.Fact[uuid.UUID] {
 func IdentityClaim(issuer, subject string) dcb.Claim {
 	return dcb.Claimed("identity", url.QueryEscape(issuer)+" "+subject)
 }
+
+// MaxSubject is the length of the longest subject, in characters (OpenID Connect Core 1.0, section 2).
+const MaxSubject = 255
+
+// CheckSubject refuses a subject that is empty, too long, padded, or holds control characters.
+func CheckSubject(pointer, s string) error { return checkText(pointer, s, 1, MaxSubject, false) }

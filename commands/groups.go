@@ -127,7 +127,7 @@ func (c DeleteGroup) Decide(env Env) dcb.Decision {
 		case len(below.Value) > 0:
 			return nil, domain.ErrGroupHasGroups
 		}
-		if err := left.refusal(nil); err != nil {
+		if err := left.refusal(nil); err != nil && len(members.Value) > 0 {
 			return nil, err
 		}
 		var events []dcb.Event

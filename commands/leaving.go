@@ -8,6 +8,7 @@ import (
 // leaving is the counterpart of grants: the denies that no longer hold people back once they leave a place. To lift a
 // deny is to make effective what it held back, so it needs what giving needs, by whichever way it is done.
 type leaving[ID place, S any] struct {
+	sparing
 	env    Env
 	places *climb[ID, S] // the place that is left, and all above it
 	denies map[ID]*dcb.Fact[domain.Overrides]
@@ -21,16 +22,16 @@ type place interface {
 }
 
 func (env Env) leavingGroup() *leaving[domain.GroupID, domain.Group] {
-	return &leaving[domain.GroupID, domain.Group]{env, groupsAbove(), map[domain.GroupID]*dcb.Fact[domain.Overrides]{}}
+	return &leaving[domain.GroupID, domain.Group]{sparing{rights: env.Rights}, env, groupsAbove(), map[domain.GroupID]*dcb.Fact[domain.Overrides]{}}
 }
 
 func (env Env) leavingDepartment() *leaving[domain.DepartmentID, domain.Node] {
-	return &leaving[domain.DepartmentID, domain.Node]{env, departmentsAbove(), map[domain.DepartmentID]*dcb.Fact[domain.Overrides]{}}
+	return &leaving[domain.DepartmentID, domain.Node]{sparing{rights: env.Rights}, env, departmentsAbove(), map[domain.DepartmentID]*dcb.Fact[domain.Overrides]{}}
 }
 
 // start asks about the place that is left; about none where nothing is kept from the actor.
 func (l *leaving[ID, S]) start(id ID) []dcb.AnyFact {
-	if id.IsZero() || l.env.Rights.HoldsEverything() {
+	if id.IsZero() || l.idle() {
 		return nil
 	}
 	return append(l.places.start(id), l.deniesOf()...)
@@ -53,6 +54,9 @@ func (l *leaving[ID, S]) deniesOf() []dcb.AnyFact {
 // refusal is that a deny on what the actor lacks would be lifted, nil if none would. A deny on a place that is among
 // those entered goes on to hold.
 func (l *leaving[ID, S]) refusal(entered *climb[ID, S]) error {
+	if err := l.moved(); err != nil {
+		return err
+	}
 	for id, f := range l.denies {
 		if entered != nil && entered.has(id) {
 			continue

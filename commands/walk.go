@@ -96,6 +96,7 @@ func above[ID any](n domain.Node, as func(uuid.UUID) ID) []ID {
 // grants collects every right that would come with roles, groups and departments, by walking history, so that
 // the "may grant" guard judges what it really is, and a change of it in the meantime is a conflict.
 type grants struct {
+	sparing
 	env         Env
 	roles       *climb[domain.RoleID, domain.Role]
 	groups      *climb[domain.GroupID, domain.Group]
@@ -107,13 +108,34 @@ type grants struct {
 
 func (env Env) grants() *grants {
 	return &grants{
-		env: env, roles: rolesAbove(), groups: groupsAbove(), departments: departmentsAbove(),
+		sparing: sparing{rights: env.Rights}, env: env, roles: rolesAbove(), groups: groupsAbove(), departments: departmentsAbove(),
 		assigned: map[dcb.Tag]*dcb.Fact[domain.Assignments]{}, scopes: map[domain.RoleID][]domain.Scope{},
 	}
 }
 
-// idle reports that there is nothing to guard: nothing is kept from the actor.
-func (g *grants) idle() bool { return g.env.Rights.HoldsEverything() }
+// sparing spares a walk through history where nothing is kept from the actor. The rights may move between the walk and the
+// rule that rests on it: then the decision must start over.
+type sparing struct {
+	rights Rights
+	spared bool
+}
+
+// idle reports that there is nothing to guard.
+func (s *sparing) idle() bool {
+	if s.rights.HoldsEverything() {
+		s.spared = true
+		return true
+	}
+	return false
+}
+
+// moved is a conflict where a walk was spared and should not have been.
+func (s *sparing) moved() error {
+	if s.spared && !s.rights.HoldsEverything() {
+		return dcb.ErrConflict
+	}
+	return nil
+}
 
 // role adds a role that would become effective on a scope.
 func (g *grants) role(id domain.RoleID, s domain.Scope) []dcb.AnyFact {
@@ -126,7 +148,7 @@ func (g *grants) role(id domain.RoleID, s domain.Scope) []dcb.AnyFact {
 
 // group adds all that members of a group have.
 func (g *grants) group(id domain.GroupID) []dcb.AnyFact {
-	if g.idle() || id.IsZero() {
+	if id.IsZero() || g.idle() {
 		return nil
 	}
 	return append(g.groups.start(id), g.subject(id)...)
@@ -134,7 +156,7 @@ func (g *grants) group(id domain.GroupID) []dcb.AnyFact {
 
 // department adds all that users of a department have.
 func (g *grants) department(id domain.DepartmentID) []dcb.AnyFact {
-	if g.idle() || id.IsZero() {
+	if id.IsZero() || g.idle() {
 		return nil
 	}
 	return append(g.departments.start(id), g.subject(id)...)
@@ -171,8 +193,8 @@ func (g *grants) next() []dcb.AnyFact {
 
 // refusal is that some of it is a right that the actor lacks, nil if none is.
 func (g *grants) refusal() error {
-	if g.idle() {
-		return nil
+	if err := g.moved(); err != nil || g.spared {
+		return err
 	}
 	for id, scopes := range g.scopes {
 		for pattern := range g.closure(id) {

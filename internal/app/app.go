@@ -255,6 +255,8 @@ func (a *App) Install(ctx context.Context) error { return a.install(ctx) }
 
 // Ready lists why requests should go elsewhere; none if all is well.
 func (a *App) Ready(ctx context.Context) []string {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
 	reasons, err := a.ledger.Ready(ctx)
 	if err != nil {
 		return []string{"the database cannot be reached"}

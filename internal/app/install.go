@@ -114,8 +114,8 @@ func (a *App) Bootstrap(ctx context.Context, given, email, displayName string) (
 	if err != nil {
 		return "", user, tenant, err
 	}
-	if err := os.Remove(path); err != nil {
-		a.log.WarnContext(ctx, "the used bootstrap token could not be removed; it opens nothing any more", "error", err)
+	if err := os.Remove(path); err != nil { // while it lies there it opens the door again
+		return "", user, tenant, fmt.Errorf("remove the used bootstrap token: %w", err)
 	}
 	return result.Reveal[1], result.ID, domain.Root.UUID, nil
 }

@@ -7,7 +7,7 @@ import (
 	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
-	. "chancery/internal/dcb/dcbtest"
+	"chancery/internal/dcb/dcbtest"
 )
 
 // falling are rights that are lost between the beginning of a decision and its rule.
@@ -21,7 +21,7 @@ func (f falling) HoldsEverything() bool { *f.asked++; return *f.asked == 1 }
 func (falling) Holds(domain.Pattern, domain.Scope) bool { return false }
 
 func TestADecisionStartsOverWhenTheRightsThatSparedItAreLost(t *testing.T) {
-	h := Given(
+	h := dcbtest.Given(
 		domain.UserRegistered{User: user("ann"), DisplayName: dcb.Plain("Ann"), Status: domain.UserActive},
 		domain.GroupCreated{Group: group("g"), Name: "g", Key: domain.GroupKey(env().Tenant, "g")},
 		domain.MemberAdded{Membership: membership("m"), Group: group("g"), User: user("ann"), Role: domain.Member},

@@ -136,11 +136,6 @@ func Invalid(pointer, format string, args ...any) error {
 	return &InputError{ErrInvalid, pointer, fmt.Sprintf(format, args...)}
 }
 
-// Because gives a refusal its particulars.
-func Because(r *Refusal, format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{r}, args...)...)
-}
-
 // Refusals that every feature shares.
 var (
 	ErrInvalid    = refuse("invalid-value", "a value is not allowed")

@@ -146,7 +146,7 @@ func FuzzAScopeThatIsAllowedKeepsItsParts(f *testing.F) {
 
 func TestARefusalKeepsItsCodeWhateverIsSaidAroundIt(t *testing.T) {
 	for _, err := range []error{
-		domain.ErrEmailTaken, domain.At("/email", domain.ErrEmailTaken), domain.Because(domain.ErrEmailTaken, "by %s", "x"),
+		domain.ErrEmailTaken, domain.At("/email", domain.ErrEmailTaken),
 		fmt.Errorf("wrapped: %w", domain.At("/email", domain.ErrEmailTaken)),
 	} {
 		if r, ok := domain.IsRefusal(err); !ok || r != domain.ErrEmailTaken || !errors.Is(err, domain.ErrEmailTaken) {

@@ -87,20 +87,11 @@ func (ms Members) Owners() int {
 
 // MembershipOf is one user's place in one group.
 func MembershipOf(u UserID, g GroupID) *dcb.Fact[Membership] {
-	return dcb.Ask(Membership{}, tags(u, g), membershipFolds()...)
-}
-
-// MembershipByID is one membership.
-func MembershipByID(id MembershipID) *dcb.Fact[Membership] {
-	return dcb.Ask(Membership{}, tags(id), membershipFolds()...)
-}
-
-func membershipFolds() []dcb.Fold[Membership] {
-	return []dcb.Fold[Membership]{
+	return dcb.Ask(Membership{}, tags(u, g),
 		dcb.On(func(m *Membership, e MemberAdded) { *m = Membership{e.Membership, e.Group, e.User, e.Role} }),
 		dcb.On(func(m *Membership, e MemberRoleChanged) { m.Role = e.Role }),
 		dcb.On(func(m *Membership, _ MemberRemoved) { *m = Membership{} }),
-	}
+	)
 }
 
 // MembersOf are the members of one group.

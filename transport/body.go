@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"chancery/internal/strictjson"
+	"chancery/internal/vault"
 )
 
 // body is a request's body; release it when nothing points into it any more.
@@ -76,15 +77,13 @@ func decode(data []byte, into any) error {
 	if err := strictjson.Decode(data, into); err != nil {
 		return err
 	}
-	if bytes.Contains(data, []byte(sealedMark)) || bytes.Contains(data, []byte(`\u`)) {
+	if bytes.Contains(data, []byte(vault.Mark)) || bytes.Contains(data, []byte(`\u`)) {
 		if err := refuseSealed(data); err != nil {
 			return err
 		}
 	}
 	return required(data, into)
 }
-
-const sealedMark = "sealed:"
 
 // refuseSealed refuses text that looks like sealed personal data: whoever found some must not have it opened by putting
 // it where it will be read back.
@@ -95,8 +94,8 @@ func refuseSealed(data []byte) error {
 		if err != nil {
 			return nil //nolint:nilerr // the end: it was decoded before
 		}
-		if token.Kind() == '"' && strings.HasPrefix(token.String(), sealedMark) {
-			return badBody(inputError{Pointer: string(dec.StackPointer()), Detail: "must not begin with " + sealedMark})
+		if token.Kind() == '"' && strings.HasPrefix(token.String(), vault.Mark) {
+			return badBody(inputError{Pointer: string(dec.StackPointer()), Detail: "must not begin with " + vault.Mark})
 		}
 	}
 }

@@ -122,8 +122,6 @@ func (s *Server) problemOf(err error) *problem {
 // expected words the errors that are no faults; nil for others.
 func expected(err error) *problem {
 	switch {
-	case errors.Is(err, strictjson.ErrTooLarge):
-		return errTooLarge
 	case errors.Is(err, dcb.ErrConflict):
 		return errConflict
 	case errors.Is(err, dcb.ErrKeyReused):

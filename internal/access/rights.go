@@ -44,37 +44,6 @@ func (r *Rights) Covers(other domain.UserID) bool {
 	return u == nil || u.home.id == r.tenant && r.coversAll(r.index.grantsOf(u))
 }
 
-// CoversRole reports whether the actor holds on s all that a role of the tenant or of the platform gives.
-func (r *Rights) CoversRole(id domain.RoleID, s domain.Scope) bool {
-	r.index.mu.RLock()
-	defer r.index.mu.RUnlock()
-	t := r.index.tenants[r.tenant]
-	if t == nil {
-		return false
-	}
-	role := r.index.role(t, id)
-	if role == nil {
-		return false
-	}
-	g := &grants{}
-	g.give(s, r.index.closureOf(role), domain.Window{})
-	return r.coversAll(g)
-}
-
-// CoversPlace reports whether the actor holds all that standing in a department, or being a member of a group, gives,
-// with all above it, now or in a window to come. One who is in no department is given nothing.
-func (r *Rights) CoversPlace(d domain.DepartmentID, g domain.GroupID) bool {
-	r.index.mu.RLock()
-	defer r.index.mu.RUnlock()
-	t := r.index.tenants[r.tenant]
-	if t == nil {
-		return false
-	}
-	to := t.climb(nil, toDepartment, d.UUID)
-	to = t.climb(to, toGroup, g.UUID)
-	return r.coversAll(r.index.compile(t, to...))
-}
-
 func (r *Rights) coversAll(g *grants) bool {
 	if u, _, _ := r.index.admit(r.caller.User, r.tenant); u == nil {
 		return false

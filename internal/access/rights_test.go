@@ -166,26 +166,6 @@ func TestTheCeilingBindsCovering(t *testing.T) {
 	}
 }
 
-func TestPlacesAndRolesAreCoveredByWhatTheyGive(t *testing.T) {
-	s := begin(t)
-	up, down := domain.GroupID{UUID: named('g', 1)}, domain.GroupID{UUID: named('g', 2)}
-	eng := domain.DepartmentID{UUID: named('d', 1)}
-	s.give(ann, "repo.read", "", domain.Window{})
-	s.tell(acme, domain.GroupCreated{Group: up}, domain.GroupCreated{Group: down, Parent: up}, domain.DepartmentCreated{Department: eng},
-		domain.RolePrivilegeAdded{Role: role, Privilege: "repo.read"})
-	r := s.rights("*")
-	if !r.CoversRole(role, "") || !r.CoversPlace(eng, down) || !r.CoversPlace(domain.DepartmentID{}, domain.GroupID{}) {
-		t.Error("what gives nothing that the actor lacks is not covered")
-	}
-	s.tell(acme, domain.RolePrivilegeAdded{Role: role, Privilege: "repo.write"}, domain.RoleAssigned{Role: role, Group: up})
-	if r.CoversRole(role, "") || r.CoversPlace(domain.DepartmentID{}, down) || !r.CoversPlace(eng, domain.GroupID{}) {
-		t.Error("what a group above gives is not seen")
-	}
-	if r.CoversRole(domain.RoleID{UUID: named('r', 77)}, "") {
-		t.Error("an unknown role is covered")
-	}
-}
-
 func TestWhoeverHoldsOrCoversMayDoAsMuch(t *testing.T) {
 	c := seeded(t)
 	held, covered := 0, 0

@@ -23,7 +23,7 @@ var may = map[string][]string{
 		"internal/vault",    // personal data is opened at the edge
 		"internal/eventlog", // a thing's history is read from the log itself
 	},
-	"transport":           {"domain", "commands", "readmodels", "internal/dcb", "internal/access", "internal/apitoken", "internal/strictjson"},
+	"transport":           {"domain", "commands", "readmodels", "internal/dcb", "internal/access", "internal/apitoken", "internal/strictjson", "internal/vault"},
 	"cmd/chancery":        {"internal/app"},
 	"internal/dcb":        {},
 	"internal/access":     {"domain", "internal/dcb"},

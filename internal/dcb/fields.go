@@ -69,9 +69,6 @@ func TagsOf(e Event) []Tag {
 	return tags
 }
 
-// HasPersonal reports whether events of e's type have personal fields.
-func HasPersonal(e Event) bool { return len(shapeOf(reflect.TypeOf(e)).personal) > 0 }
-
 // MapPersonal returns a copy of e with fn applied to each personal field that holds a value.
 // Name is the field's JSON name.
 func MapPersonal(e Event, fn func(name string, p Personal) (Personal, error)) (Event, error) {

@@ -3,9 +3,6 @@
 package strictjson
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"strings"
 	"time"
 
@@ -128,21 +125,5 @@ func isRFC3339(text string) bool {
 	return offset[:2] <= "23" && offset[3:] <= "59"
 }
 
-// ErrTooLarge says that a body is longer than its limit.
-var ErrTooLarge = errors.New("body too large")
-
 // Limit is the usual limit of a body: 1 MiB.
 const Limit = 1 << 20
-
-// Read returns all of r, or ErrTooLarge as soon as there are more than limit bytes.
-func Read(r io.Reader, limit int64) ([]byte, error) {
-	var body bytes.Buffer
-	n, err := body.ReadFrom(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if n > limit {
-		return nil, ErrTooLarge
-	}
-	return body.Bytes(), nil
-}

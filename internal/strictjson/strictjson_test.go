@@ -3,11 +3,9 @@ package strictjson_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"chancery/internal/strictjson"
@@ -243,21 +241,6 @@ func TestManyMistakesAreNotAllRepeated(t *testing.T) {
 	var all strictjson.Errors
 	if err := strictjson.Decode([]byte(body.String()), new(command)); !errors.As(err, &all) || len(all) != 16 {
 		t.Errorf("%d errors", len(all))
-	}
-}
-
-func TestABodyIsReadUpToItsLimit(t *testing.T) {
-	for _, c := range []struct {
-		length int
-		want   error
-	}{{0, nil}, {10, nil}, {11, strictjson.ErrTooLarge}, {1 << 20, strictjson.ErrTooLarge}} {
-		got, err := strictjson.Read(strings.NewReader(strings.Repeat("x", c.length)), 10)
-		if !errors.Is(err, c.want) || (err == nil && len(got) != c.length) {
-			t.Errorf("%d bytes: %d, %v", c.length, len(got), err)
-		}
-	}
-	if _, err := strictjson.Read(iotest.ErrReader(io.ErrClosedPipe), 10); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("a broken reader: %v", err)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // A sealed text is sealed:1:<subject>:<base64url of the ciphertext>; 1 is the version of the form.
 const (
-	sealedPrefix = "sealed:1:"
+	sealedPrefix = Mark + "1:"
 	subjectWidth = 36
 	cipherAt     = len(sealedPrefix) + subjectWidth + 1
 )
@@ -46,6 +46,6 @@ func Subject(text string) (uuid.UUID, bool) {
 	return subject, true
 }
 
-// LooksSealed says that a text begins like a sealed one. The edge refuses such input: a caller who pastes a sealed text
-// that he found into an ordinary field must not have it opened for him on the way out.
-func LooksSealed(text string) bool { return strings.HasPrefix(text, "sealed:") }
+// Mark is how every sealed text begins, and how no input may: a caller who pastes a sealed text that he found into an ordinary
+// field must not have it opened for him on the way out.
+const Mark = "sealed:"

@@ -85,42 +85,50 @@ func (s *Store) DecodeAll(raws []eventlog.Raw) ([]dcb.Recorded, error) {
 }
 
 // Read implements dcb.Store.
-func (s *Store) Read(ctx context.Context, q dcb.Query, open bool) ([]dcb.Recorded, int64, error) {
+func (s *Store) Read(ctx context.Context, q dcb.Query, open dcb.Clear) ([]dcb.Recorded, int64, error) {
 	raws, head, err := s.Log.Read(ctx, rawQuery(q))
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the log: %w", err)
 	}
 	events, err := s.DecodeAll(raws)
-	if err != nil || !open {
+	if err != nil || open == dcb.Nothing {
 		return events, head, err
 	}
 	for i, r := range events {
-		if events[i].Event, err = s.open(ctx, r); err != nil {
+		if events[i].Event, err = s.open(ctx, r, open); err != nil {
 			return nil, 0, err
 		}
 	}
 	return events, head, nil
 }
 
-func (s *Store) open(ctx context.Context, r dcb.Recorded) (dcb.Event, error) {
-	return dcb.MapPersonal(r.Event, func(name string, p dcb.Personal) (dcb.Personal, error) {
-		if p.Ciphertext() == "" {
-			return p, nil
+func (s *Store) open(ctx context.Context, r dcb.Recorded, what dcb.Clear) (dcb.Event, error) {
+	return dcb.MapHidden(r.Event, what, func(f dcb.Field) (dcb.Field, error) {
+		if f.Ciphertext == "" {
+			return f, nil
 		}
-		plain, err := s.Vault.Open(ctx, r.Tenant, name, p.Ciphertext())
-		if errors.Is(err, vault.ErrErased) {
-			return p, nil
+		open := s.Vault.Open
+		if f.Secret {
+			open = s.Vault.OpenSecret
 		}
-		if err != nil {
-			return p, fmt.Errorf("open %s of event %d: %w", name, r.Position, err)
+		plain, err := open(ctx, r.Tenant, f.Name, f.Ciphertext)
+		switch {
+		case errors.Is(err, vault.ErrErased):
+			return f, nil
+		case err != nil:
+			return f, fmt.Errorf("open %s of event %d: %w", f.Name, r.Position, err)
 		}
-		return p.Opened(plain), nil
+		f.Plain = plain
+		return f, nil
 	})
 }
 
 // Append implements dcb.Store.
 func (s *Store) Append(ctx context.Context, parts []dcb.Part, conditions []dcb.Condition) ([]dcb.Receipt, []dcb.Recorded, error) {
 	req, sealer, err := s.encode(ctx, parts)
+	if errors.Is(err, vault.ErrErased) {
+		return nil, nil, dcb.ErrErased
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,13 +140,16 @@ func (s *Store) Append(ctx context.Context, parts []dcb.Part, conditions []dcb.C
 		if errors.Is(err, eventlog.ErrBadRequest) {
 			return nil, nil, dcb.ErrBadData
 		}
+		if errors.Is(err, eventlog.ErrRetiredKey) && sealer.Outdated() {
+			return nil, nil, dcb.ErrConflict // the keyring was rotated meanwhile: sealed anew, it goes in
+		}
 		return nil, nil, fmt.Errorf("append %d events: %w", len(req.Events), err)
 	}
 	switch v.Status {
 	case eventlog.Duplicate:
 		return nil, nil, &dcb.DuplicateError{Part: v.Part, Receipt: dcb.Receipt{First: v.First, Last: v.Last, RecordedAt: v.CreatedAt}}
 	case eventlog.Conflict:
-		return nil, nil, dcb.ErrConflict
+		return nil, nil, collided(ctx, sealer, v)
 	case eventlog.KeyReused:
 		return nil, nil, dcb.ErrKeyReused
 	case eventlog.TooEarly:
@@ -147,6 +158,21 @@ func (s *Store) Append(ctx context.Context, parts []dcb.Part, conditions []dcb.C
 	}
 	sealer.Confirm()
 	return accepted(parts, req, v)
+}
+
+// collided says why an append conflicts. Where only a data key stands in the way it may be the blank of somebody erased, of whom
+// a decision that makes a new subject does not know.
+func collided(ctx context.Context, sealer *vault.Sealer, v eventlog.Verdict) error {
+	if v.ConflictAt > 0 {
+		return dcb.ErrConflict
+	}
+	switch erased, err := sealer.Erased(ctx); {
+	case err != nil:
+		return fmt.Errorf("fetch data keys: %w", err)
+	case erased:
+		return dcb.ErrErased
+	}
+	return dcb.ErrConflict
 }
 
 func accepted(parts []dcb.Part, req eventlog.Request, v eventlog.Verdict) ([]dcb.Receipt, []dcb.Recorded, error) {
@@ -173,10 +199,11 @@ func (s *Store) encode(ctx context.Context, parts []dcb.Part) (eventlog.Request,
 	if err := prepare(ctx, sealer, parts); err != nil {
 		return req, nil, err
 	}
+	var from origin
 	for _, p := range parts {
 		req.Parts = append(req.Parts, eventlog.Part{ID: p.ID, Fingerprint: p.Fingerprint, Events: len(p.Events)})
 		for _, pending := range p.Events {
-			raw, err := s.seal(ctx, sealer, pending)
+			raw, err := s.seal(ctx, sealer, &from, pending)
 			if err != nil {
 				return req, nil, fmt.Errorf("encode %s: %w", pending.Event.EventType(), err)
 			}
@@ -192,8 +219,13 @@ func (s *Store) encode(ctx context.Context, parts []dcb.Part) (eventlog.Request,
 // prepare fetches the data keys of a whole append in one read.
 func prepare(ctx context.Context, sealer *vault.Sealer, parts []dcb.Part) error {
 	known := map[uuid.UUID][]uuid.UUID{}
+	var actor uuid.UUID // the last one; a whole append has few
 	for _, p := range parts {
 		for _, e := range p.Events {
+			if by := e.Provenance; by.Actor != actor && traced(by) {
+				actor = by.Actor
+				known[by.ActorTenant] = append(known[by.ActorTenant], actor)
+			}
 			subjected, ok := e.Event.(dcb.Subjected)
 			if !ok {
 				continue
@@ -213,17 +245,21 @@ func prepare(ctx context.Context, sealer *vault.Sealer, parts []dcb.Part) error 
 	return nil
 }
 
-func (s *Store) seal(ctx context.Context, sealer *vault.Sealer, p dcb.Pending) (eventlog.Raw, error) {
+func (s *Store) seal(ctx context.Context, sealer *vault.Sealer, from *origin, p dcb.Pending) (eventlog.Raw, error) {
 	raw := eventlog.Raw{ID: uuid.Must(uuid.NewV7()), Tenant: p.Tenant, SourceApp: "core", Type: p.Event.EventType(), OccurredAt: p.At}
 	event := dcb.MapClaims(p.Event, func(t dcb.Tag) dcb.Tag { return s.Claim(p.Tenant, t) })
-	event, err := dcb.MapPersonal(event, func(name string, v dcb.Personal) (dcb.Personal, error) {
-		if v.Ciphertext() != "" {
-			return v, nil
+	event, err := dcb.MapHidden(event, dcb.Personals|dcb.Secrets, func(f dcb.Field) (_ dcb.Field, err error) {
+		if f.Ciphertext == "" {
+			subject := event.(dcb.Subjected).DataSubject()
+			f.Ciphertext, err = sealer.SealAs(ctx, vault.Class(f.Secret), p.Tenant, subject, f.Name, f.Plain)
 		}
-		text, err := sealer.Seal(ctx, p.Tenant, event.(dcb.Subjected).DataSubject(), name, v.Reveal())
-		return dcb.Sealed(text), err
+		f.Plain = ""
+		return f, err
 	})
 	if err != nil {
+		return raw, err
+	}
+	if p.Provenance, err = from.seal(ctx, sealer, p.Provenance); err != nil {
 		return raw, err
 	}
 	if raw.Payload, err = json.Marshal(event); err != nil {

@@ -3,6 +3,7 @@ package codec_test
 import (
 	"context"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,7 +51,7 @@ func TestARememberedEventIsTheDecodedOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exact := cmp.AllowUnexported(dcb.Personal{}, dcb.Claim{})
+	exact := cmp.Exporter(func(reflect.Type) bool { return true })
 	if diff := cmp.Diff(decoded, remembered, exact); diff != "" {
 		t.Fatalf("remembered otherwise (-decoded +remembered):\n%s", diff)
 	}

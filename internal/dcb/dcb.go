@@ -24,7 +24,7 @@ type (
 	// Event is something that happened. EventType is its stored name, for ever.
 	Event interface{ EventType() string }
 
-	// Subjected is an event with personal fields: they are sealed under the key of its subject.
+	// Subjected is an event with personal or sealed fields: they are sealed under the key of its subject.
 	Subjected interface {
 		Event
 		DataSubject() uuid.UUID
@@ -34,6 +34,13 @@ type (
 	Beginning interface {
 		Subjected
 		BeginsSubject()
+	}
+
+	// Erasing is an event that destroys the key of a data subject of its tenant: what was sealed under it is gone for good.
+	// The database does it with the event itself (migration 00030), so the payload MUST name the subject as "erases".
+	Erasing interface {
+		Event
+		ErasesSubject() uuid.UUID
 	}
 
 	// Homed is an event that belongs to a tenant other than the one in which it was decided.
@@ -54,7 +61,11 @@ type Provenance struct {
 	Command       string    `json:"command,omitzero"`       // the command that decided it
 	Target        uuid.UUID `json:"target,omitzero"`        // the thing created or changed by the command
 	Correlation   string    `json:"correlation,omitzero"`   // the caller's X-Request-ID, or one of ours
+	Session       uuid.UUID `json:"session,omitzero"`       // the session that authenticated the request
+	App           string    `json:"app,omitzero"`           // the app for which the token speaks
 	Causation     uuid.UUID `json:"causation,omitzero"`     // the event that this one is a reaction to
+	IP            Personal  `json:"ip,omitzero"`            // where the request came from; sealed under the actor's key
+	Agent         Personal  `json:"user_agent,omitzero"`    // by what program it came; sealed likewise
 }
 
 // Meta is the envelope of a stored event.
@@ -118,11 +129,11 @@ type Receipt struct {
 // Store is the log as decisions see it.
 type Store interface {
 	// Read returns the events matching q in order, and the head of the log, from one snapshot.
-	// With open set personal fields are decrypted; without it they stay sealed.
-	Read(ctx context.Context, q Query, open bool) ([]Recorded, int64, error)
+	// Fields named by open are decrypted; others stay sealed.
+	Read(ctx context.Context, q Query, open Clear) ([]Recorded, int64, error)
 
 	// Append stores all events of all parts, or nothing. It returns the receipt of each part.
-	// Errors: ErrConflict, *DuplicateError, ErrKeyReused, ErrTooEarly, ErrBadData; anything else is a fault.
+	// Errors: ErrConflict, *DuplicateError, ErrKeyReused, ErrTooEarly, ErrBadData, ErrErased; anything else is a fault.
 	Append(ctx context.Context, parts []Part, conditions []Condition) ([]Receipt, []Recorded, error)
 
 	// Receipts looks request ids up; unknown ones are absent.
@@ -144,6 +155,8 @@ var (
 	ErrTooEarly = errors.New("the given time precedes the newest event of the tenant or lies in the future")
 	// ErrBadData says that the database cannot store what an event holds.
 	ErrBadData = errors.New("the event cannot be stored")
+	// ErrErased says that an event is to be sealed for a data subject who was erased. Who decides again sees the erasure.
+	ErrErased = errors.New("the data subject was erased")
 )
 
 // DuplicateError says that a part was appended before.

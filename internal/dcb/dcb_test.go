@@ -209,7 +209,7 @@ func TestPersonalValuesAreNeverPrintedAndNeverEncodedInTheClear(t *testing.T) {
 		}
 	}
 	sealed, err := dcb.MapPersonal(e, func(name string, p dcb.Personal) (dcb.Personal, error) {
-		return dcb.Sealed("sealed " + name + " " + strconv.Itoa(len(p.Reveal()))), nil
+		return dcb.FromCiphertext("sealed " + name + " " + strconv.Itoa(len(p.Reveal()))), nil
 	})
 	if err != nil {
 		t.Fatal(err)

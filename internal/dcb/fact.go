@@ -126,7 +126,7 @@ type Decision struct {
 	consult func(context.Context) error
 	guards  []func() error
 	decide  func() ([]Event, error)
-	open    bool
+	open    Clear
 }
 
 // From starts a decision on facts.
@@ -144,7 +144,10 @@ func (d Decision) Then(more func() []AnyFact) Decision {
 func (d Decision) Consult(ask func(context.Context) error) Decision { d.consult = ask; return d }
 
 // Opening says that the facts need personal fields in the clear.
-func (d Decision) Opening() Decision { d.open = true; return d }
+func (d Decision) Opening() Decision { d.open |= Personals; return d }
+
+// Unsealing says that the facts need fields of type Sealed in the clear.
+func (d Decision) Unsealing() Decision { d.open |= Secrets; return d }
 
 // Decide completes the decision with the rule itself.
 func (d Decision) Decide(rule func() ([]Event, error)) Decision { d.decide = rule; return d }
@@ -157,8 +160,8 @@ func (d Decision) Guarded(fact AnyFact, rule func() error) Decision {
 	return d
 }
 
-// Opens reports whether personal fields are needed in the clear.
-func (d Decision) Opens() bool { return d.open }
+// Opens is what is needed in the clear.
+func (d Decision) Opens() Clear { return d.open }
 
 // Emit is the usual end of a rule.
 func Emit(events ...Event) ([]Event, error) { return events, nil }

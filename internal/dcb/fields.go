@@ -9,15 +9,16 @@ import (
 
 // shape is what reflection has to say about an event type, found once.
 type shape struct {
-	tags     []int
-	lists    []int
-	personal []field
-	claims   []int
+	tags   []int
+	lists  []int
+	hidden []field
+	claims []int
 }
 
 type field struct {
-	index int
-	name  string
+	index  int
+	name   string
+	secret bool // Sealed, not Personal
 }
 
 var shapes sync.Map // a cache of pure values, keyed by type
@@ -32,9 +33,9 @@ func shapeOf(t reflect.Type) *shape {
 		f := t.Field(i)
 		switch {
 		case !f.IsExported():
-		case f.Type == reflect.TypeFor[Personal]():
+		case f.Type == reflect.TypeFor[Personal](), f.Type == reflect.TypeFor[Sealed]():
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			s.personal = append(s.personal, field{i, name})
+			s.hidden = append(s.hidden, field{i, name, f.Type == reflect.TypeFor[Sealed]()})
 		case f.Type.Implements(tagger):
 			s.tags = append(s.tags, i)
 			if f.Type == reflect.TypeFor[Claim]() {
@@ -69,27 +70,63 @@ func TagsOf(e Event) []Tag {
 	return tags
 }
 
-// MapPersonal returns a copy of e with fn applied to each personal field that holds a value.
-// Name is the field's JSON name.
+// Clear says what a reader wants in the clear; the values combine.
+type Clear uint8
+
+// Nothing is opened unless it is asked for.
+const (
+	Nothing   Clear = 0
+	Personals Clear = 1 // fields of type Personal
+	Secrets   Clear = 2 // fields of type Sealed
+)
+
+// MapPersonal returns a copy of e with fn applied to the plain text or, if there is none, the ciphertext of each field of
+// type Personal.
 func MapPersonal(e Event, fn func(name string, p Personal) (Personal, error)) (Event, error) {
+	return MapHidden(e, Personals, func(f Field) (Field, error) {
+		p, err := fn(f.Name, Personal{hide(f.Plain, f.Ciphertext)})
+		f.Plain, f.Ciphertext = p.Reveal(), p.sealed
+		return f, err
+	})
+}
+
+// Field is a field whose value is sealed, or is to be.
+type Field struct {
+	Name              string // in JSON
+	Secret            bool   // Sealed, not Personal
+	Plain, Ciphertext string
+}
+
+// MapHidden returns a copy of e with fn applied to every field of the types in what that holds a value.
+func MapHidden(e Event, what Clear, fn func(Field) (Field, error)) (Event, error) {
 	s := shapeOf(reflect.TypeOf(e))
-	if len(s.personal) == 0 {
-		return e, nil
-	}
-	c := clone(e)
-	for _, f := range s.personal {
-		p := c.Field(f.index).Interface().(Personal)
-		if p.IsZero() {
+	var c reflect.Value
+	for _, f := range s.hidden {
+		if f.secret && what&Secrets == 0 || !f.secret && what&Personals == 0 {
 			continue
 		}
-		p, err := fn(f.name, p)
+		if !c.IsValid() {
+			c = clone(e)
+		}
+		at := c.Field(f.index)
+		h, ok := reflect.TypeAssert[interface{ get() hidden }](at)
+		if !ok || h.get().IsZero() {
+			continue
+		}
+		mapped, err := fn(Field{f.name, f.secret, h.get().Reveal(), h.get().sealed})
 		if err != nil {
 			return nil, err
 		}
-		c.Field(f.index).Set(reflect.ValueOf(p))
+		at.Addr().Interface().(interface{ set(h hidden) }).set(hide(mapped.Plain, mapped.Ciphertext))
+	}
+	if !c.IsValid() {
+		return e, nil
 	}
 	return c.Interface().(Event), nil
 }
+
+func (h hidden) get() hidden   { return h }
+func (h *hidden) set(v hidden) { *h = v }
 
 // MapClaims returns a copy of e with every claim in its stored form.
 func MapClaims(e Event, claim func(Tag) Tag) Event {

@@ -49,6 +49,9 @@ func (a *appender) commit(calls []*call) {
 		case a.abort.Err() != nil:
 			answerAll(calls, fmt.Errorf("append, outcome unknown: %w: %w", ErrClosed, err))
 			return
+		case retiredKey(err) && len(calls) == 1:
+			answerAll(calls, fmt.Errorf("%w: %w", ErrRetiredKey, err))
+			return
 		case badData(err) && len(calls) == 1:
 			answerAll(calls, fmt.Errorf("%w: %w", ErrBadRequest, err))
 			return

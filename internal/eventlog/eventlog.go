@@ -138,6 +138,7 @@ type Receipt struct {
 var (
 	ErrTooWide    = errors.New("eventlog: a query item needs at least one tag")
 	ErrBadRequest = errors.New("eventlog: malformed request")
+	ErrRetiredKey = errors.New("eventlog: a new data key lies under a key-encryption key that is retired")
 	ErrHole       = errors.New("eventlog: hole in the log")
 	ErrClosed     = errors.New("eventlog: closed")
 )

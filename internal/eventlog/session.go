@@ -80,6 +80,12 @@ func badData(err error) bool {
 	return false
 }
 
+// retiredKey reports whether core.subject_keys refused a row for the key that it lies under.
+func retiredKey(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.ConstraintName == "subject_keys_kek_not_retired"
+}
+
 // passing reports whether the same statement may succeed later, on another connection: anything but an answer of the
 // server about the statement itself.
 func passing(err error) bool {

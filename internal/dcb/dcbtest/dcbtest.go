@@ -81,6 +81,7 @@ func (o Outcome) Then(t testing.TB, want ...dcb.Event) {
 	}
 	compare := cmp.Options{
 		cmp.Comparer(func(a, b dcb.Personal) bool { return a.Reveal() == b.Reveal() }),
+		cmp.Comparer(func(a, b dcb.Sealed) bool { return a.Reveal() == b.Reveal() }),
 		cmp.Comparer(func(a, b dcb.Claim) bool { return a.Tag() == b.Tag() }),
 	}
 	if len(want) == 0 && len(o.events) == 0 {

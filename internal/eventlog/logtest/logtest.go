@@ -40,6 +40,7 @@ func Run(t *testing.T, open Opener) {
 		"malformed requests are refused and harm nobody":                 malformed,
 		"strange texts come back unchanged":                              strange,
 		"a data key is stored once and never replaced":                   keys,
+		"an event that erases leaves no data key and lets none in":       erasing,
 		"what was appended is passed on in order, before the answer":     passedOn,
 		"a cancelled context ends the call":                              cancelled,
 		"the head of a read covers everything acknowledged before it":    heads,
@@ -584,6 +585,38 @@ func keys(t *testing.T, open Opener) {
 	accept(t, l, with("one"))
 	if v := must(t, l, with("two")); v.Status != eventlog.Conflict || v.ConflictAt != 0 {
 		t.Errorf("%+v: what is sealed with a key that is not stored could never be read", v)
+	}
+}
+
+func erasing(t *testing.T, open Opener) {
+	l := open(t, eventlog.Config{})
+	with := func(in, subject byte, events ...eventlog.Raw) eventlog.Request {
+		r := Request(events...)
+		r.Keys = []eventlog.SubjectKey{{Tenant: tenant(in), Subject: tenant(subject), Wrapped: []byte("key")}}
+		return r
+	}
+	erase := func(typ string, subject byte) eventlog.Raw {
+		e := Event(typ)
+		e.Payload = fmt.Appendf(nil, `{"erases":%q}`, tenant(subject))
+		return e
+	}
+	for subject, typ := range map[byte]string{2: "user.erased", 3: "secret.version-destroyed", 4: "user.deactivated"} {
+		accept(t, l, with(1, subject, Event("a")))
+		accept(t, l, with(5, subject, Event("a")))
+		accept(t, l, Request(erase(typ, subject)))
+	}
+	accept(t, l, with(1, 6, erase("user.erased", 6))) // made and destroyed in one
+	accept(t, l, Request(erase("user.erased", 7)))    // never made
+	for _, c := range []struct {
+		in, subject byte
+		want        eventlog.Status
+	}{
+		{1, 2, eventlog.Conflict}, {1, 3, eventlog.Conflict}, {1, 6, eventlog.Conflict}, {1, 7, eventlog.Conflict},
+		{1, 4, eventlog.Accepted}, {5, 2, eventlog.Accepted}, {5, 3, eventlog.Accepted}, {5, 7, eventlog.Accepted},
+	} {
+		if v := must(t, l, with(c.in, c.subject, Event("a"))); v.Status != c.want || v.ConflictAt != 0 {
+			t.Errorf("the key of subject %d of tenant %d: %+v, want %v", c.subject, c.in, v, c.want)
+		}
 	}
 }
 

@@ -120,7 +120,14 @@ func (l *Log) store(r eventlog.Request, at time.Time) eventlog.Verdict {
 		l.receipts[p.ID] = eventlog.Receipt{Fingerprint: p.Fingerprint, First: first, Last: base + int64(i), CreatedAt: at}
 	}
 	for _, k := range r.Keys {
-		l.keys[[2]uuid.UUID{k.Tenant, k.Subject}] = k.Wrapped
+		if _, known := l.keys[[2]uuid.UUID{k.Tenant, k.Subject}]; !known {
+			l.keys[[2]uuid.UUID{k.Tenant, k.Subject}] = k.Wrapped
+		}
+	}
+	for i := range r.Events {
+		if subject, erases := eventlog.Erases(&r.Events[i]); erases {
+			l.keys[[2]uuid.UUID{r.Events[i].Tenant, subject}] = []byte{}
+		}
 	}
 	return eventlog.Verdict{First: base + 1, Last: base + int64(len(r.Events)), CreatedAt: at}
 }

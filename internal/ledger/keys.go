@@ -9,21 +9,37 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrOtherKeys says that the database was written with another key file: what is sealed in it would not open,
+// ErrOtherKeys says that the database was written with another keyring: what is sealed in it would not open,
 // and claims such as e-mail addresses would no longer be unique.
-var ErrOtherKeys = errors.New("the key file in the data folder is not the one this database was made with")
+var ErrOtherKeys = errors.New("the keyring is not the one this database was made with")
 
-// ClaimKeys binds the database to a key file, the first time; later it refuses any other.
+// ErrOldKeys says that the keyring's key-encryption key is retired in this database: it is an old copy.
+var ErrOldKeys = errors.New("the keyring is an old copy: its key-encryption key is retired in this database, so that nothing new could be sealed")
+
+// ClaimKeys binds the database to a keyring, the first time; later it refuses any other.
 func (l *Ledger) ClaimKeys(ctx context.Context, fingerprint string) error {
 	var bound string
 	err := l.Pool(Owner).QueryRow(ctx, `
 		WITH first AS (INSERT INTO core.vault (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING RETURNING fingerprint)
 		SELECT fingerprint FROM first UNION ALL SELECT fingerprint FROM core.vault LIMIT 1`, fingerprint).Scan(&bound)
 	if err != nil {
-		return fmt.Errorf("ledger: bind the key file: %w", err)
+		return fmt.Errorf("ledger: bind the keyring: %w", err)
 	}
 	if bound != fingerprint {
 		return ErrOtherKeys
+	}
+	return nil
+}
+
+// CheckKEK refuses a key-encryption key for new data keys if it is retired.
+func (l *Ledger) CheckKEK(ctx context.Context, kek uint32) error {
+	var retired bool
+	err := l.Pool(Owner).QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM core.retired_keks WHERE kek = $1)`, int64(kek)).Scan(&retired)
+	if err != nil {
+		return fmt.Errorf("ledger: retired keys: %w", err)
+	}
+	if retired {
+		return ErrOldKeys
 	}
 	return nil
 }

@@ -179,8 +179,14 @@ func TestEachRoleSeesAndWritesWhatItIsFor(t *testing.T) {
 			}
 		}
 	}
-	if tag, err := l.Pool(ledger.Append).Exec(t.Context(), "DELETE FROM core.subject_keys WHERE tenant_id = $1", ours(1)); err != nil || tag.RowsAffected() != 1 {
+	if tag, err := l.Pool(ledger.Append).Exec(t.Context(), "UPDATE core.subject_keys SET wrapped = '' WHERE tenant_id = $1", ours(1)); err != nil || tag.RowsAffected() != 1 {
 		t.Errorf("erasure: %v, %v", tag, err)
+	}
+	if _, err := l.Pool(ledger.Owner).Exec(t.Context(), "UPDATE core.subject_keys SET wrapped = 'key'"); err == nil {
+		t.Error("an erased subject has a key again")
+	}
+	if _, err := l.Pool(ledger.Append).Exec(t.Context(), "DELETE FROM core.subject_keys"); err == nil {
+		t.Error("an erasure can be forgotten")
 	}
 }
 

@@ -24,7 +24,7 @@ type found struct {
 // its bytes. The field is the nearest key above the text. A text that does not open stays as it is: it reveals nothing,
 // and one bad row must not take the page down. A document without sealed texts is returned as it came.
 func (v *Vault) OpenJSON(ctx context.Context, tenant uuid.UUID, raw []byte) ([]byte, error) {
-	if !bytes.Contains(raw, []byte(sealedPrefix)) {
+	if !bytes.Contains(raw, []byte(Mark)) {
 		return raw, nil
 	}
 	places, err := findSealed(raw)
@@ -45,6 +45,9 @@ func (v *Vault) OpenJSON(ctx context.Context, tenant uuid.UUID, raw []byte) ([]b
 	rest := 0
 	for _, p := range places {
 		plain, err := openWith(states, tenant, p)
+		if _, secret := subjectOf(SecretData, p.text); secret {
+			plain, err = mask, nil
+		}
 		if errors.Is(err, ErrUnreadable) {
 			continue
 		}
@@ -60,7 +63,7 @@ func (v *Vault) OpenJSON(ctx context.Context, tenant uuid.UUID, raw []byte) ([]b
 
 // openWith is Open with keys in hand, so that a page of more subjects than the cache holds still costs one read.
 func openWith(states map[uuid.UUID]keyState, tenant uuid.UUID, p found) (string, error) {
-	subject, ciphertext, ok := parseSealed(p.text)
+	subject, ciphertext, ok := parseSealed(PersonalData, p.text)
 	if !ok {
 		return "", ErrUnreadable
 	}
@@ -68,7 +71,7 @@ func openWith(states map[uuid.UUID]keyState, tenant uuid.UUID, p found) (string,
 	if key == nil {
 		return "", ErrErased
 	}
-	plain, err := key.Decrypt(ciphertext, fieldContext(tenant, subject, p.field))
+	plain, err := key.Decrypt(ciphertext, fieldContext(PersonalData, tenant, subject, p.field))
 	if err != nil {
 		return "", ErrUnreadable
 	}
@@ -95,7 +98,7 @@ func findSealed(raw []byte) ([]found, error) {
 		}
 		parent, length := dec.StackIndex(dec.StackDepth())
 		isName := parent == '{' && length%2 == 1
-		if !isName && bytes.Contains(value, []byte(sealedPrefix)) {
+		if !isName && bytes.Contains(value, []byte(Mark)) {
 			text, err := jsontext.AppendUnquote(nil, value)
 			if err != nil {
 				return nil, err

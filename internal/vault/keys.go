@@ -1,82 +1,36 @@
 package vault
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
-	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/prf"
 	prfsubtle "github.com/tink-crypto/tink-go/v2/prf/subtle"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 const prfSize = 32
 
-// Keys are the keys of the key file: one key-encryption key, and two keyed functions whose outputs are stored for ever.
-// Safe for concurrent use.
+// Keys are the keys of a keyring: key-encryption keys, two keyed functions whose outputs are stored for ever, and peppers.
+// They follow their source: a keyring that was rotated is read again when it is needed. Safe for concurrent use.
 type Keys struct {
 	redacted
-	kek    tink.AEAD
-	claims *prf.Set
-	tokens *prf.Set
+	ring    atomic.Pointer[ring] // of one keyring always: the claims never change
+	tenants sync.Map             // tenant uuid.UUID → prf.PRF for its claims; one entry a tenant, never dropped
 
-	tenants sync.Map // tenant uuid.UUID → prf.PRF for its claims; one entry a tenant, never dropped
+	source  Source
+	looked  atomic.Int64 // when the source was last asked whether it changed, in Unix nanoseconds
+	renewal renewal
 }
 
-func parseKeys(content []byte) (*Keys, error) {
-	var file keyFile
-	if err := json.Unmarshal(content, &file); err != nil {
-		return nil, errors.New("not JSON") // the decoder's own words could quote the keys
-	}
-	if file.Version != keyFileVersion {
-		return nil, fmt.Errorf("version %d, but this program knows %d", file.Version, keyFileVersion)
-	}
-	kek, err := readKeyset(file.KEK)
-	if err != nil {
-		return nil, fmt.Errorf("kek: %w", err)
-	}
-	k := new(Keys)
-	if k.kek, err = aead.New(kek); err != nil {
-		return nil, fmt.Errorf("kek: %w", err)
-	}
-	if k.claims, err = readPRF(file.Claims); err != nil {
-		return nil, fmt.Errorf("claims: %w", err)
-	}
-	if k.tokens, err = readPRF(file.Tokens); err != nil {
-		return nil, fmt.Errorf("tokens: %w", err)
-	}
-	return k, nil
-}
+// Fingerprint names the keyring without revealing it. Two have different fingerprints; no rotation changes one.
+func (k *Keys) Fingerprint() string { return fingerprint(k.ring.Load().claims) }
 
-func readKeyset(text []byte) (*keyset.Handle, error) {
-	return insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(text)))
-}
-
-// readPRF also computes once, so that the functions below cannot fail later.
-func readPRF(text []byte) (*prf.Set, error) {
-	handle, err := readKeyset(text)
-	if err != nil {
-		return nil, err
-	}
-	set, err := prf.NewPRFSet(handle)
-	if err != nil {
-		return nil, err
-	}
-	_, err = set.ComputePrimaryPRF(nil, prfSize)
-	return set, err
-}
-
-// Fingerprint names the key file without revealing it. Two files have different fingerprints.
-func (k *Keys) Fingerprint() string {
-	out := k.secret(k.claims, "fingerprint")
+func fingerprint(claims *prf.Set) string {
+	out := secret(claims, "fingerprint")
 	return hex.EncodeToString(out[:16])
 }
 
@@ -85,7 +39,7 @@ func (k *Keys) Fingerprint() string {
 func (k *Keys) Claim(tenant uuid.UUID, kind, value string) string {
 	derived, ok := k.tenants.Load(tenant)
 	if !ok {
-		tenantKey := k.secret(k.claims, "tenant", string(tenant[:]))
+		tenantKey := secret(k.ring.Load().claims, "tenant", string(tenant[:]))
 		made, err := prfsubtle.NewHMACPRF("SHA256", tenantKey[:])
 		if err != nil {
 			panic(fmt.Sprintf("vault: HMAC-SHA256 is gone: %v", err))
@@ -98,9 +52,9 @@ func (k *Keys) Claim(tenant uuid.UUID, kind, value string) string {
 
 // TokenSecret is the secret of a token named by parts: the same parts give the same secret, which is how the replay of
 // an idempotent issue-token shows the token again without storing it. The parts MUST hold something that is never used twice.
-func (k *Keys) TokenSecret(parts ...string) [32]byte { return k.secret(k.tokens, parts...) }
+func (k *Keys) TokenSecret(parts ...string) [32]byte { return secret(k.ring.Load().tokens, parts...) }
 
-func (k *Keys) secret(set *prf.Set, parts ...string) [prfSize]byte {
+func secret(set *prf.Set, parts ...string) [prfSize]byte {
 	return compute(set.PRFs[set.PrimaryID], parts...)
 }
 

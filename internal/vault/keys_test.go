@@ -63,7 +63,7 @@ func TestADamagedKeyFileIsRefusedAndKept(t *testing.T) {
 		"empty":         "",
 		"half":          string(good[:len(good)/2]),
 		"no claims key": strings.Replace(string(good), `"claims"`, `"clams"`, 1),
-		"later version": strings.Replace(string(good), `"version": 1`, `"version": 2`, 1),
+		"later version": strings.Replace(string(good), `"version": 2`, `"version": 3`, 1),
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

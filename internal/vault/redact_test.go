@@ -62,6 +62,33 @@ func TestTheKeysAreNeverPrinted(t *testing.T) {
 	}
 }
 
+func TestASourceOfKeysPrintsNoKeys(t *testing.T) {
+	document, err := vault.Source{}.NewDocument()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := vault.OpenKMS("hcvault://host:8200/transit/keys/chancery", vault.NewSecret("hvs.hunter2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := vault.Source{File: "keys", Document: document, KMS: key}
+	edited, err := vault.Source{Document: document}.Rotate(vault.Rotation{Pepper: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []any{document, source, &source, key, edited, struct{ s vault.Source }{source}, struct{ e vault.Edited }{edited}} {
+		var log bytes.Buffer
+		slog.New(slog.NewTextHandler(&log, nil)).Info("m", "v", value)
+		j, _ := json.Marshal(value)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			text := fmt.Sprintf(verb, value) + log.String() + string(j)
+			if strings.Contains(text, "keyData") || strings.Contains(text, "hunter2") || strings.Contains(text, fmt.Sprintf("%x", "keyData")) {
+				t.Errorf("%T %s prints %s", value, verb, text)
+			}
+		}
+	}
+}
+
 func TestASecretIsReadFromJSONAndRevealed(t *testing.T) {
 	var body struct {
 		Password vault.Secret `json:"password"`

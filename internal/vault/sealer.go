@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -33,19 +34,24 @@ func (v *Vault) Sealer() *Sealer {
 	return &Sealer{vault: v, pending: make(map[subjectRef]pendingKey), absent: make(map[subjectRef]bool)}
 }
 
-// Seal returns the sealed form of a field of a subject. The field is the JSON key under which the text will stand. A
+// Seal returns the sealed form of a personal field of a subject. The field is the JSON key under which the text will stand. A
 // subject without a key gets one; an erased subject is refused with ErrErased where the source remembers erasures.
 // The length of the text is not hidden.
 func (s *Sealer) Seal(ctx context.Context, tenant, subject uuid.UUID, field, plain string) (string, error) {
+	return s.SealAs(ctx, PersonalData, tenant, subject, field, plain)
+}
+
+// SealAs is Seal for either class.
+func (s *Sealer) SealAs(ctx context.Context, class Class, tenant, subject uuid.UUID, field, plain string) (string, error) {
 	key, err := s.key(ctx, subjectRef{tenant, subject})
 	if err != nil {
 		return "", err
 	}
-	ciphertext, err := key.Encrypt([]byte(plain), fieldContext(tenant, subject, field))
+	ciphertext, err := key.Encrypt([]byte(plain), fieldContext(class, tenant, subject, field))
 	if err != nil {
 		return "", fmt.Errorf("seal %s: %w", field, err)
 	}
-	return formatSealed(subject, ciphertext), nil
+	return formatSealed(class, subject, ciphertext), nil
 }
 
 // Prepare looks up the keys of many subjects in one read, so that sealing for them, old or new, needs no further one.
@@ -74,6 +80,36 @@ func (s *Sealer) NewKeys() []WrappedKey {
 	return keys
 }
 
+// Erased reports whether a subject for whom this append has a new key was erased before: then every such append conflicts.
+func (s *Sealer) Erased(ctx context.Context) (bool, error) {
+	made := make(map[uuid.UUID][]uuid.UUID)
+	for _, ref := range s.order {
+		made[ref.tenant] = append(made[ref.tenant], ref.subject)
+	}
+	for tenant, subjects := range made {
+		states, err := s.vault.load(ctx, tenant, subjects)
+		if err != nil {
+			return false, err
+		}
+		for _, state := range states {
+			if state.erased {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// Outdated says that the new keys lie under another key-encryption key than new ones would by now: seal again, with a new Sealer.
+func (s *Sealer) Outdated() bool {
+	s.vault.renew()
+	primary := s.vault.ring.Load().primary()
+	return slices.ContainsFunc(s.order, func(ref subjectRef) bool {
+		under, ok := WrappedUnder(s.pending[ref].wrapped)
+		return !ok || under != primary
+	})
+}
+
 // Confirm makes the new keys known to the vault. Call it only when this very append was accepted: not when it was a
 // duplicate, and not when its outcome is unknown. Leaving it out costs one read of the source, nothing else.
 func (s *Sealer) Confirm() {
@@ -88,10 +124,10 @@ func (s *Sealer) key(ctx context.Context, ref subjectRef) (tink.AEAD, error) {
 		return made.key, nil
 	}
 	found, generation := s.vault.cache.find(ref)
-	if found != nil {
-		return found, nil
-	}
-	if !s.absent[ref] {
+	if !s.absent[ref] { // else a new key, even beside a known one: the append conflicts, and no two things share a key
+		if found != nil {
+			return found, nil
+		}
 		states, err := s.vault.load(ctx, ref.tenant, []uuid.UUID{ref.subject})
 		if err != nil {
 			return nil, err

@@ -52,10 +52,19 @@ func New(c Config) *Vault {
 	return &Vault{Keys: c.Keys, source: c.Source, cache: newCache(c.CacheSize)}
 }
 
-// Open returns the text that was sealed for this tenant and field. The subject is the one that the sealed text names:
-// a caller who knows whose text it must be compares with Subject first.
+// Open returns the personal data that was sealed for this tenant and field. The subject is the one that the sealed text
+// names: a caller who knows whose text it must be compares with Subject first.
 func (v *Vault) Open(ctx context.Context, tenant uuid.UUID, field, sealed string) (string, error) {
-	subject, ciphertext, ok := parseSealed(sealed)
+	return v.open(ctx, PersonalData, tenant, field, sealed)
+}
+
+// OpenSecret is Open for texts of SecretData.
+func (v *Vault) OpenSecret(ctx context.Context, tenant uuid.UUID, field, sealed string) (string, error) {
+	return v.open(ctx, SecretData, tenant, field, sealed)
+}
+
+func (v *Vault) open(ctx context.Context, class Class, tenant uuid.UUID, field, sealed string) (string, error) {
+	subject, ciphertext, ok := parseSealed(class, sealed)
 	if !ok {
 		return "", ErrUnreadable
 	}
@@ -63,7 +72,7 @@ func (v *Vault) Open(ctx context.Context, tenant uuid.UUID, field, sealed string
 	if err != nil {
 		return "", err
 	}
-	plain, err := key.Decrypt(ciphertext, fieldContext(tenant, subject, field))
+	plain, err := key.Decrypt(ciphertext, fieldContext(class, tenant, subject, field))
 	if err != nil {
 		return "", ErrUnreadable
 	}
@@ -117,10 +126,22 @@ func (v *Vault) load(ctx context.Context, tenant uuid.UUID, subjects []uuid.UUID
 	if len(missing) == 0 {
 		return states, nil
 	}
+	unread, err := v.unwrapAll(ctx, tenant, missing, states)
+	if len(unread) > 0 {
+		// Once more, because a row may be wrapped anew, and the old key-encryption key pruned, after the row was read.
+		_, err = v.unwrapAll(ctx, tenant, unread, states)
+	}
+	return states, err
+}
+
+// unwrapAll reads keys into states; with an error of unwrapping it returns those that it could not read.
+func (v *Vault) unwrapAll(ctx context.Context, tenant uuid.UUID, missing map[uuid.UUID]uint64, states map[uuid.UUID]keyState) (map[uuid.UUID]uint64, error) {
 	wrapped, err := v.source.SubjectKeys(ctx, tenant, slices.Collect(maps.Keys(missing)))
 	if err != nil {
 		return nil, fmt.Errorf("read %d subject keys: %w", len(missing), err)
 	}
+	var unread map[uuid.UUID]uint64
+	var failed error
 	for subject, generation := range missing {
 		row, ok := wrapped[subject]
 		if !ok {
@@ -132,10 +153,14 @@ func (v *Vault) load(ctx context.Context, tenant uuid.UUID, subjects []uuid.UUID
 		}
 		key, err := v.unwrap(tenant, subject, row)
 		if err != nil {
-			return nil, err
+			if unread == nil {
+				unread = make(map[uuid.UUID]uint64)
+			}
+			unread[subject], failed = generation, err
+			continue
 		}
 		states[subject] = keyState{key: key}
 		v.cache.put(subjectRef{tenant, subject}, key, generation)
 	}
-	return states, nil
+	return unread, failed
 }

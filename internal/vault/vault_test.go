@@ -282,6 +282,19 @@ func TestAFreshSubjectIsNotLookedUp(t *testing.T) {
 	}
 }
 
+func TestWhoIsSaidToBeNewNeverSharesAKeyThatIsThere(t *testing.T) {
+	v, source := newVault(t)
+	seal(t, v, source, acme, ann, "email", "x") // the key is cached
+	s := v.Sealer()
+	s.Fresh(acme, ann)
+	if _, err := s.Seal(t.Context(), acme, ann, "value", "y"); err != nil {
+		t.Fatal(err)
+	}
+	if made := s.NewKeys(); len(made) != 1 {
+		t.Errorf("%d new keys: the append does not conflict", len(made))
+	}
+}
+
 func TestAPageOfSubjectsIsReadOnce(t *testing.T) {
 	v, source := newVault(t)
 	texts := []string{seal(t, v, source, acme, ann, "email", "a"), seal(t, v, source, acme, ben, "email", "b")}

@@ -1,8 +1,8 @@
-// Package apitoken writes and reads the text of an API token; it never stores one and never decides whether one is valid.
+// Package apitoken writes and reads the text of a token; it never stores one and never decides whether one is valid.
 //
-// The text is chn_pat_<id>_<secret><checksum>: the id (22 characters) finds the stored hash, the secret (43) proves
-// possession, the checksum (6) lets secret scanners and callers tell a mistyped token from a revoked one. Every part is
-// base62 of fixed width, so that a double click selects the whole token.
+// The text is chn_<kind>_<id>_<secret><checksum>: the kind (3 characters) says what the token is for, the id (22) finds the
+// stored hash, the secret (43) proves possession, the checksum (6) lets secret scanners and callers tell a mistyped token from a
+// revoked one. Every part but the kind is base62 of fixed width, so that a double click selects the whole token.
 package apitoken
 
 import (
@@ -14,13 +14,35 @@ import (
 	"github.com/google/uuid"
 )
 
+// Kind is what a token is for. Tokens of one kind are never taken for another: the hash covers the kind too.
+type Kind string
+
+// The kinds.
 const (
-	prefix      = "chn_pat_"
+	API     Kind = "pat" // held by programs
+	Session Kind = "ses" // held by somebody who has signed in
+	Link    Kind = "lnk" // in a mail; works once
+)
+
+// KindFor is the kind of token that is minted for a purpose, as commands word purposes.
+func KindFor(purpose string) Kind {
+	switch purpose {
+	case "session":
+		return Session
+	case "link":
+		return Link
+	}
+	return API
+}
+
+const (
+	before      = "chn_"
+	prefixWidth = len(before) + 3 + 1
 	idWidth     = 22
 	secretWidth = 43
 	sumWidth    = 6
 
-	secretAt = len(prefix) + idWidth + 1
+	secretAt = prefixWidth + idWidth + 1
 	sumAt    = secretAt + secretWidth
 
 	// Length is the number of characters of every token.
@@ -32,14 +54,15 @@ var ErrMalformed = errors.New("malformed token")
 
 // Token is what a presented token says: whom it claims to be, and the hash that the stored one must equal.
 type Token struct {
+	Kind Kind
 	ID   uuid.UUID
 	Hash [sha256.Size]byte
 }
 
 // New writes the token. The result is the only copy: the caller stores the Hash that Parse makes of it.
-func New(id uuid.UUID, secret [32]byte) string {
+func New(k Kind, id uuid.UUID, secret [32]byte) string {
 	b := make([]byte, 0, Length)
-	b = append(b, prefix...)
+	b = append(append(append(b, before...), k...), '_')
 	b = appendBase62(b, id[:], idWidth)
 	b = append(b, '_')
 	b = appendBase62(b, secret[:], secretWidth)
@@ -48,11 +71,16 @@ func New(id uuid.UUID, secret [32]byte) string {
 
 // Parse reads a presented token. The hash covers every character, so two texts with one hash are the same token.
 func Parse(text string) (Token, error) {
-	if len(text) != Length || !strings.HasPrefix(text, prefix) || text[secretAt-1] != '_' {
+	if len(text) != Length || !strings.HasPrefix(text, before) || text[prefixWidth-1] != '_' || text[secretAt-1] != '_' {
 		return Token{}, ErrMalformed
 	}
-	var t Token
-	if !decodeBase62(t.ID[:], text[len(prefix):len(prefix)+idWidth]) || !isBase62(text[secretAt:sumAt]) {
+	t := Token{Kind: Kind(text[len(before) : prefixWidth-1])}
+	switch t.Kind {
+	case API, Session, Link:
+	default:
+		return Token{}, ErrMalformed
+	}
+	if !decodeBase62(t.ID[:], text[prefixWidth:prefixWidth+idWidth]) || !isBase62(text[secretAt:sumAt]) {
 		return Token{}, ErrMalformed
 	}
 	whole := []byte(text)

@@ -15,6 +15,8 @@ import (
 	"github.com/google/uuid"
 )
 
+var kinds = []apitoken.Kind{apitoken.API, apitoken.Session, apitoken.Link}
+
 func randomToken(r *rand.Rand) (uuid.UUID, string) {
 	var id uuid.UUID
 	var secret [32]byte
@@ -24,7 +26,7 @@ func randomToken(r *rand.Rand) (uuid.UUID, string) {
 	for i := range secret {
 		secret[i] = byte(r.Uint32())
 	}
-	return id, apitoken.New(id, secret)
+	return id, apitoken.New(kinds[r.IntN(len(kinds))], id, secret)
 }
 
 func seeded(t testing.TB) *rand.Rand {
@@ -34,7 +36,7 @@ func seeded(t testing.TB) *rand.Rand {
 }
 
 func TestATokenIsReadBackAsItWasWritten(t *testing.T) {
-	shape := regexp.MustCompile(`^chn_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$`)
+	shape := regexp.MustCompile(`^chn_(pat|ses|lnk)_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$`)
 	r := seeded(t)
 	for range 1000 {
 		id, text := randomToken(r)
@@ -42,7 +44,7 @@ func TestATokenIsReadBackAsItWasWritten(t *testing.T) {
 			t.Fatalf("token of %s has the wrong shape", id)
 		}
 		got, err := apitoken.Parse(text)
-		if err != nil || got.ID != id || got.Hash != sha256.Sum256([]byte(text)) {
+		if err != nil || got.ID != id || string(got.Kind) != text[4:7] || got.Hash != sha256.Sum256([]byte(text)) {
 			t.Fatalf("Parse(New(%s)) = %s, %v", id, got.ID, err)
 		}
 	}
@@ -51,7 +53,7 @@ func TestATokenIsReadBackAsItWasWritten(t *testing.T) {
 func TestTheSmallestAndTheLargestTokensFit(t *testing.T) {
 	for _, fill := range []byte{0x00, 0xff} {
 		id := uuid.UUID(bytes.Repeat([]byte{fill}, 16))
-		text := apitoken.New(id, [32]byte(bytes.Repeat([]byte{fill}, 32)))
+		text := apitoken.New(apitoken.Link, id, [32]byte(bytes.Repeat([]byte{fill}, 32)))
 		got, err := apitoken.Parse(text)
 		if err != nil || got.ID != id {
 			t.Errorf("filled with %#x: %s, %v", fill, got.ID, err)
@@ -62,7 +64,7 @@ func TestTheSmallestAndTheLargestTokensFit(t *testing.T) {
 func TestTheWrittenFormNeverChanges(t *testing.T) {
 	id := uuid.MustParse("018f3b0e-7c1a-7abc-8def-0123456789ab")
 	const want = "chn_pat_02wRphokbyUyRsb7Sll3gx_1euiMaxgApWvQgEKZE2aKVpZSQq1h9M7b5OxynMPu933c2fj7"
-	if got := apitoken.New(id, [32]byte{0: 7, 31: 9}); got != want {
+	if got := apitoken.New(apitoken.API, id, [32]byte{0: 7, 31: 9}); got != want {
 		t.Errorf("got %s, stored tokens look like %s", got, want)
 	}
 }
@@ -104,6 +106,15 @@ func TestAnIDThatDoesNotFitIsMalformedDespiteAGoodChecksum(t *testing.T) {
 	}
 }
 
+func TestATokenOfNoKindIsMalformed(t *testing.T) {
+	id := uuid.New()
+	for _, kind := range []apitoken.Kind{"", "xyz", "pa", "PAT", "pats"} {
+		if _, err := apitoken.Parse(apitoken.New(kind, id, [32]byte{})); !errors.Is(err, apitoken.ErrMalformed) {
+			t.Errorf("kind %q: %v", kind, err)
+		}
+	}
+}
+
 // FuzzParse: whatever parses is, character for character, a token that this package could have written.
 func FuzzParse(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -122,7 +133,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if again := apitoken.New(got.ID, [32]byte{}); again[:30] != text[:30] {
+		if again := apitoken.New(got.Kind, got.ID, [32]byte{}); again[:30] != text[:30] {
 			t.Fatalf("the id of %q is spelled in two ways", text)
 		}
 	})
@@ -131,12 +142,12 @@ func FuzzParse(f *testing.F) {
 func BenchmarkNew(b *testing.B) {
 	id := uuid.New()
 	for b.Loop() {
-		apitoken.New(id, [32]byte{1, 2, 3})
+		apitoken.New(apitoken.API, id, [32]byte{1, 2, 3})
 	}
 }
 
 func BenchmarkParse(b *testing.B) {
-	text := apitoken.New(uuid.New(), [32]byte{1, 2, 3})
+	text := apitoken.New(apitoken.Session, uuid.New(), [32]byte{1, 2, 3})
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := apitoken.Parse(text); err != nil {

@@ -65,6 +65,10 @@ func Changes(e dcb.Event, t dcb.Tag) bool {
 var Catalog = dcb.NewCatalog(
 	tenantEvents, domainEvents, departmentEvents, groupEvents, membershipEvents, policyEvents,
 	userEvents, identityEvents, tokenEvents,
+	credentialEvents, sessionEvents, linkEvents,
+	issuerEvents,
+	erasureEvents,
+	secretEvents, readingEvents,
 	privilegeEvents, roleEvents, assignmentEvents, overrideEvents,
 	dcb.Kind("installation", dcb.Of[InstallationBootstrapped]()),
 	dcb.Kind("refusal", dcb.Of[CommandRefused]()),

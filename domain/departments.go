@@ -130,6 +130,7 @@ func DepartmentContents(id DepartmentID) *dcb.Fact[Set] {
 	return dcb.Ask(Set{}, tags(id), departmentsIn(id)...).Folding(
 		dcb.On(func(s *Set, e UserRegistered) { s.place(e.User.UUID, e.Department == id) }),
 		dcb.On(func(s *Set, e UserMoved) { s.place(e.User.UUID, e.Department == id) }),
+		dcb.On(func(s *Set, e UserErased) { s.drop(e.User.UUID) }),
 	)
 }
 

@@ -30,6 +30,14 @@ type (
 	RoleID       struct{ uuid.UUID }
 	AssignmentID struct{ uuid.UUID }
 	OverrideID   struct{ uuid.UUID }
+	CredentialID struct{ uuid.UUID }
+	SessionID    struct{ uuid.UUID }
+	TicketID     struct{ uuid.UUID } // of a challenge that is answered once
+	LinkID       struct{ uuid.UUID }
+	IssuerID     struct{ uuid.UUID }
+	SecretID     struct{ uuid.UUID }
+	VersionID    struct{ uuid.UUID } // of a secret
+	ErasureID    struct{ uuid.UUID }
 )
 
 func (id TenantID) Tag() dcb.Tag     { return tagged("tenant", id.UUID) }
@@ -44,6 +52,15 @@ func (id TokenID) Tag() dcb.Tag      { return tagged("token", id.UUID) }
 func (id RoleID) Tag() dcb.Tag       { return tagged("role", id.UUID) }
 func (id AssignmentID) Tag() dcb.Tag { return tagged("assignment", id.UUID) }
 func (id OverrideID) Tag() dcb.Tag   { return tagged("override", id.UUID) }
+
+func (id CredentialID) Tag() dcb.Tag { return tagged("credential", id.UUID) }
+func (id SessionID) Tag() dcb.Tag    { return tagged("session", id.UUID) }
+func (id TicketID) Tag() dcb.Tag     { return tagged("ticket", id.UUID) }
+func (id LinkID) Tag() dcb.Tag       { return tagged("link", id.UUID) }
+func (id IssuerID) Tag() dcb.Tag     { return tagged("issuer", id.UUID) }
+func (id SecretID) Tag() dcb.Tag     { return tagged("secret", id.UUID) }
+func (id VersionID) Tag() dcb.Tag    { return tagged("secret-version", id.UUID) }
+func (id ErasureID) Tag() dcb.Tag    { return tagged("erasure", id.UUID) }
 
 func tagged(kind string, id uuid.UUID) dcb.Tag {
 	if id == uuid.Nil {
@@ -65,6 +82,7 @@ func (id TenantID) IsZero() bool     { return id.UUID == uuid.Nil }
 func (id DepartmentID) IsZero() bool { return id.UUID == uuid.Nil }
 func (id GroupID) IsZero() bool      { return id.UUID == uuid.Nil }
 func (id UserID) IsZero() bool       { return id.UUID == uuid.Nil }
+func (id SessionID) IsZero() bool    { return id.UUID == uuid.Nil }
 
 // Root is the platform itself: the tenant of those who run it.
 var Root = TenantID{uuid.MustParse("00000000-0000-0000-0000-000000000001")}
@@ -107,6 +125,7 @@ const (
 	Missing                // 404: no such thing here
 	Forbidden              // 403: the caller may know the thing, and may not do this
 	Stale                  // 412: the thing changed since
+	Unproven               // 401: who calls has not proven enough of who they are
 )
 
 // Refusal is a rule saying no. Code is stable and becomes the problem type of the API.
@@ -145,6 +164,7 @@ var (
 	ErrTooEarly   = refuse("too-early", "the time precedes the newest event of the tenant, or lies in the future")
 	ErrTooMuch    = refuse("too-many-changes", "so many changes cannot be made at once; make some of them first, or send fewer commands together")
 	ErrNotAllowed = &Refusal{Forbidden, "not-allowed", "the caller lacks the privilege"}
+	ErrDestroyed  = refuse("value-destroyed", "the value was destroyed")
 	ErrMayNotGive = &Refusal{Forbidden, "may-not-grant", "nobody hands out rights that they lack"}
 )
 

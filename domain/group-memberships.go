@@ -28,6 +28,7 @@ type MemberAdded struct {
 	Group      GroupID      `json:"group"`
 	User       UserID       `json:"user"`
 	Role       GroupRole    `json:"role"`
+	Issuer     IssuerID     `json:"issuer,omitzero"` // the OpenID provider whose claim led to it; none: somebody did it by hand
 }
 
 // MemberRoleChanged makes a member something else to the group.
@@ -66,10 +67,16 @@ type Membership struct {
 	Group GroupID
 	User  UserID
 	Role  GroupRole
+
+	Issuer IssuerID // whose claim keeps it up; none once somebody changed it by hand
 }
 
 // Exists reports whether the user is in the group.
 func (m Membership) Exists() bool { return m.Role != "" }
+
+func membershipOf(e MemberAdded) Membership {
+	return Membership{e.Membership, e.Group, e.User, e.Role, e.Issuer}
+}
 
 // Members are the members of one group.
 type Members map[UserID]Membership
@@ -88,8 +95,8 @@ func (ms Members) Owners() int {
 // MembershipOf is one user's place in one group.
 func MembershipOf(u UserID, g GroupID) *dcb.Fact[Membership] {
 	return dcb.Ask(Membership{}, tags(u, g),
-		dcb.On(func(m *Membership, e MemberAdded) { *m = Membership{e.Membership, e.Group, e.User, e.Role} }),
-		dcb.On(func(m *Membership, e MemberRoleChanged) { m.Role = e.Role }),
+		dcb.On(func(m *Membership, e MemberAdded) { *m = membershipOf(e) }),
+		dcb.On(func(m *Membership, e MemberRoleChanged) { m.Role, m.Issuer = e.Role, IssuerID{} }),
 		dcb.On(func(m *Membership, _ MemberRemoved) { *m = Membership{} }),
 	)
 }
@@ -97,10 +104,21 @@ func MembershipOf(u UserID, g GroupID) *dcb.Fact[Membership] {
 // MembersOf are the members of one group.
 func MembersOf(g GroupID) *dcb.Fact[Members] {
 	return dcb.Ask(Members{}, tags(g),
-		dcb.On(func(ms *Members, e MemberAdded) { (*ms)[e.User] = Membership{e.Membership, e.Group, e.User, e.Role} }),
+		dcb.On(func(ms *Members, e MemberAdded) { (*ms)[e.User] = membershipOf(e) }),
 		dcb.On(func(ms *Members, e MemberRoleChanged) {
-			(*ms)[e.User] = Membership{e.Membership, e.Group, e.User, e.Role}
+			(*ms)[e.User] = Membership{ID: e.Membership, Group: e.Group, User: e.User, Role: e.Role}
 		}),
 		dcb.On(func(ms *Members, e MemberRemoved) { delete(*ms, e.User) }),
+	)
+}
+
+// MembershipsOf are one user's places, by the group.
+func MembershipsOf(u UserID) *dcb.Fact[map[GroupID]Membership] {
+	return dcb.Ask(map[GroupID]Membership{}, tags(u),
+		dcb.On(func(all *map[GroupID]Membership, e MemberAdded) { (*all)[e.Group] = membershipOf(e) }),
+		dcb.On(func(all *map[GroupID]Membership, e MemberRoleChanged) {
+			(*all)[e.Group] = Membership{ID: e.Membership, Group: e.Group, User: e.User, Role: e.Role}
+		}),
+		dcb.On(func(all *map[GroupID]Membership, e MemberRemoved) { delete(*all, e.Group) }),
 	)
 }

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"net/url"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -49,6 +50,16 @@ func IdentityOf(id IdentityID) *dcb.Fact[Identity] {
 	return dcb.Ask(Identity{}, tags(id),
 		dcb.On(func(i *Identity, e IdentityLinked) { *i = Identity{e.User, e.Key, true, true} }),
 		dcb.On(func(i *Identity, _ IdentityUnlinked) { i.Linked = false }),
+	)
+}
+
+// IdentitiesOf are the events that link a user and still hold, in their order.
+func IdentitiesOf(u UserID) *dcb.Fact[[]IdentityLinked] {
+	return dcb.Ask([]IdentityLinked(nil), tags(u),
+		dcb.On(func(all *[]IdentityLinked, e IdentityLinked) { *all = append(*all, e) }),
+		dcb.On(func(all *[]IdentityLinked, e IdentityUnlinked) {
+			*all = slices.DeleteFunc(*all, func(o IdentityLinked) bool { return o.Identity == e.Identity })
+		}),
 	)
 }
 

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ const (
 	Bool     Type = "boolean"
 	Int      Type = "integer"
 	Patterns Type = "patterns" // privileges or patterns of them, separated by spaces
+	Word     Type = "word"     // one of the setting's words
 )
 
 // Setting is one thing that a tenant may decide for itself, or the platform for all.
@@ -48,7 +50,8 @@ type Setting struct {
 	Key      string
 	Type     Type
 	Default  string
-	Min, Max int // of integers
+	Min, Max int      // of integers
+	Words    []string // of words
 	Platform bool
 	Doc      string
 }
@@ -62,11 +65,19 @@ var (
 	AssignmentDays = Setting{Key: "assignments.max-days", Type: Int, Default: "0", Min: 0, Max: 3650, Doc: "the longest assignment; 0 for no bound"}
 	OverrideDays   = Setting{Key: "overrides.max-days", Type: Int, Default: "90", Min: 1, Max: 3650, Doc: "the longest override"}
 	GroupOwned     = Setting{Key: "groups.owner-required", Type: Bool, Default: "false", Doc: "the last owner of a group cannot leave it"}
+	PasswordLength = Setting{Key: "passwords.min-length", Type: Int, Default: "15", Min: 8, Max: 64, Doc: "the shortest password, in characters; below 15 only where a second factor is required (NIST SP 800-63B-4, section 3.1.1.2)"}
+	FactorRequired = Setting{Key: "sign-in.second-factor-required", Type: Bool, Default: "false", Doc: "who signs in with a password needs a second factor, and enrolls one first"}
+	SessionIdle    = Setting{Key: "sessions.idle-minutes", Type: Int, Default: "60", Min: 5, Max: 10080, Doc: "a session ends when it was not used for so long"}
+	SessionHours   = Setting{Key: "sessions.max-hours", Type: Int, Default: "24", Min: 1, Max: 720, Doc: "a session ends after so long, whatever happens"}
+	StepUpMinutes  = Setting{Key: "sessions.step-up-minutes", Type: Int, Default: "10", Min: 1, Max: 60, Doc: "how old the last authentication of a session may be for a dangerous command"}
+	ErasureFour    = Setting{Key: "erasures.four-eyes", Type: Bool, Default: "false", Doc: "somebody else must approve the erasure of a user"}
+	ErasedEmail    = Setting{Key: "erasures.email", Type: Word, Default: "free", Words: []string{"free", "reserved"}, Doc: "what becomes of an erased user's address: free for others, or nobody's for ever"}
 	OverrideAllow  = Setting{Key: "overrides.allowable", Type: Patterns, Default: "", Platform: true, Doc: "the privileges that tenants may allow by override"}
 )
 
 // Settings is every setting there is.
-var Settings = []Setting{TokenDays, EmailRequired, EmailVerified, ReasonRequired, AssignmentDays, OverrideDays, GroupOwned, OverrideAllow}
+var Settings = []Setting{TokenDays, EmailRequired, EmailVerified, ReasonRequired, AssignmentDays, OverrideDays, GroupOwned,
+	PasswordLength, FactorRequired, SessionIdle, SessionHours, StepUpMinutes, ErasureFour, ErasedEmail, OverrideAllow}
 
 // SettingOf is the setting of that key.
 func SettingOf(key string) (Setting, bool) {
@@ -94,6 +105,10 @@ func (s Setting) Check(pointer, value string) (string, error) {
 			return "", Invalid(pointer, "must be a whole number from %d to %d", s.Min, s.Max)
 		}
 		value = strconv.Itoa(n)
+	case Word:
+		if !slices.Contains(s.Words, value) {
+			return "", Invalid(pointer, "must be one of: %s", strings.Join(s.Words, ", "))
+		}
 	case Patterns:
 		words := sorted(strings.Fields(value))
 		for _, w := range words {
@@ -118,8 +133,13 @@ func (p Policy) IsTrue() bool { return p.Value == "true" }
 
 // Days is the value of an integer, as a span of days.
 func (p Policy) Days() time.Duration {
+	return time.Duration(p.Number()) * 24 * time.Hour
+}
+
+// Number is the value of an integer.
+func (p Policy) Number() int {
 	n, _ := strconv.Atoi(p.Value)
-	return time.Duration(n) * 24 * time.Hour
+	return n
 }
 
 // Patterns is the value of a list of patterns.

@@ -11,10 +11,11 @@ type TokenIssued struct {
 	Token     TokenID   `json:"token"`
 	User      UserID    `json:"user"`
 	Name      string    `json:"name"`
-	Prefix    string    `json:"prefix"`     // the token's public beginning
-	Hash      []byte    `json:"hash"`       // SHA-256 of the whole token
-	Scopes    []Pattern `json:"scopes"`     // the most that the token may do
-	ExpiresAt time.Time `json:"expires_at"` // mandatory
+	Prefix    string    `json:"prefix"`       // the token's public beginning
+	Hash      []byte    `json:"hash"`         // SHA-256 of the whole token
+	Scopes    []Pattern `json:"scopes"`       // the most that the token may do
+	ExpiresAt time.Time `json:"expires_at"`   // mandatory
+	App       App       `json:"app,omitzero"` // the app that holds the token, and reads its own secrets by it
 }
 
 // TokenRotated replaces a token's secret; the old one ends at once.
@@ -49,6 +50,7 @@ type Token struct {
 	User      UserID
 	Scopes    []Pattern
 	ExpiresAt time.Time
+	App       App
 	Known     bool
 	Revoked   bool
 }
@@ -56,7 +58,7 @@ type Token struct {
 // TokenOf is one token.
 func TokenOf(id TokenID) *dcb.Fact[Token] {
 	return dcb.Ask(Token{}, tags(id),
-		dcb.On(func(t *Token, e TokenIssued) { *t = Token{e.User, e.Scopes, e.ExpiresAt, true, false} }),
+		dcb.On(func(t *Token, e TokenIssued) { *t = Token{e.User, e.Scopes, e.ExpiresAt, e.App, true, false} }),
 		dcb.On(func(t *Token, e TokenRotated) { t.ExpiresAt = e.ExpiresAt }),
 		dcb.On(func(t *Token, _ TokenRevoked) { t.Revoked = true }),
 	)

@@ -35,6 +35,13 @@ type UserEmailChanged struct {
 	Released dcb.Claim    `json:"released,omitzero"`
 }
 
+// UserContactChanged says how a user can be reached besides by e-mail: all of it, and what is absent is no more.
+type UserContactChanged struct {
+	User    UserID       `json:"user"`
+	Phone   dcb.Personal `json:"phone,omitzero"`   // in E.164 form
+	Address dcb.Personal `json:"address,omitzero"` // postal, in lines
+}
+
 // UserMoved puts a user into a department, or into none.
 type UserMoved struct {
 	User       UserID       `json:"user"`
@@ -53,12 +60,20 @@ type UserReactivated struct {
 	User UserID `json:"user"`
 }
 
+// UserExported says that everything about a user left as an archive; to whom, the metadata tell.
+type UserExported struct {
+	User UserID `json:"user"`
+}
+
 func (UserRegistered) EventType() string   { return "user.registered" }
 func (UserUpdated) EventType() string      { return "user.updated" }
 func (UserEmailChanged) EventType() string { return "user.email-changed" }
 func (UserMoved) EventType() string        { return "user.moved" }
 func (UserDeactivated) EventType() string  { return "user.deactivated" }
 func (UserReactivated) EventType() string  { return "user.reactivated" }
+
+func (UserContactChanged) EventType() string { return "user.contact-changed" }
+func (UserExported) EventType() string       { return "user.exported" }
 
 func (e UserRegistered) DataSubject() uuid.UUID { return e.User.UUID }
 
@@ -68,9 +83,12 @@ func (UserRegistered) BeginsSubject() {}
 func (e UserUpdated) DataSubject() uuid.UUID      { return e.User.UUID }
 func (e UserEmailChanged) DataSubject() uuid.UUID { return e.User.UUID }
 
+func (e UserContactChanged) DataSubject() uuid.UUID { return e.User.UUID }
+
 var userEvents = dcb.Kind("user",
 	dcb.Of[UserRegistered](), dcb.Of[UserUpdated](), dcb.Of[UserEmailChanged](),
-	dcb.Of[UserMoved](), dcb.Of[UserDeactivated](), dcb.Of[UserReactivated]())
+	dcb.Of[UserMoved](), dcb.Of[UserDeactivated](), dcb.Of[UserReactivated](),
+	dcb.Of[UserContactChanged](), dcb.Of[UserExported](), dcb.Of[UserErased]())
 
 var (
 	ErrUserUnknown   = &Refusal{Missing, "not-found", "there is no such user here"}
@@ -89,6 +107,7 @@ const (
 	UserInvited  UserStatus = "invited"
 	UserActive   UserStatus = "active"
 	UserInactive UserStatus = "inactive"
+	UserGone     UserStatus = "erased" // for ever
 )
 
 // User is what decisions need to know of one.
@@ -99,8 +118,8 @@ type User struct {
 	EmailKey    dcb.Claim
 }
 
-// Exists reports whether the user was ever registered here.
-func (u User) Exists() bool { return u.Status != UserUnknown }
+// Exists reports whether the user was registered here, and not erased since: to commands an erased user is nobody.
+func (u User) Exists() bool { return u.Status != UserUnknown && u.Status != UserGone }
 
 // Present reports whether the user may be given things: active or invited.
 func (u User) Present() bool { return u.Status == UserActive || u.Status == UserInvited }
@@ -116,6 +135,7 @@ func UserOf(id UserID) *dcb.Fact[User] {
 		dcb.On(func(u *User, e UserMoved) { u.Department = e.Department }),
 		dcb.On(func(u *User, _ UserDeactivated) { u.Status = UserInactive }),
 		dcb.On(func(u *User, _ UserReactivated) { u.Status = UserActive }),
+		dcb.On(func(u *User, _ UserErased) { *u = User{Status: UserGone} }),
 	)
 }
 
@@ -126,7 +146,17 @@ func UserStatusOf(id UserID) *dcb.Fact[User] {
 		dcb.On(func(u *User, e UserMoved) { u.Department = e.Department }),
 		dcb.On(func(u *User, _ UserDeactivated) { u.Status = UserInactive }),
 		dcb.On(func(u *User, _ UserReactivated) { u.Status = UserActive }),
+		dcb.On(func(u *User, _ UserErased) { *u = User{Status: UserGone} }),
 	)
+}
+
+// Contact is how a user can be reached besides by e-mail.
+type Contact struct{ Phone, Address dcb.Personal }
+
+// ContactOf is a user's. The decision must be Opening to make use of it.
+func ContactOf(id UserID) *dcb.Fact[Contact] {
+	return dcb.Ask(Contact{}, tags(id),
+		dcb.On(func(c *Contact, e UserContactChanged) { *c = Contact{e.Phone, e.Address} }))
 }
 
 // EmailHolder is the user who has the address, nil if it is free.
@@ -139,6 +169,7 @@ func EmailHolder(email dcb.Claim) *dcb.Fact[uuid.UUID] {
 				*h = e.User.UUID
 			}
 		}),
+		dcb.On(func(h *uuid.UUID, _ UserErased) { *h = uuid.Nil }), // tagged with the address only where that is released
 	)
 }
 
@@ -176,3 +207,23 @@ func ParseEmail(pointer, s string) (Email, error) {
 
 // unseemly characters cannot be told apart from nothing, or from the ends of an address.
 func unseemly(r rune) bool { return r == '"' || r == ' ' || !unicode.IsPrint(r) }
+
+// ParsePhone is the normal form of a telephone number: that of E.164, a + and 7 to 15 digits, of which the first is no 0.
+// Whether a country has such numbers is not judged: that would take its numbering plan.
+func ParsePhone(pointer, s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	number := strings.ReplaceAll(s, " ", "")
+	digits, plus := strings.CutPrefix(number, "+")
+	if !plus || len(digits) < 7 || len(digits) > 15 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
+		return "", Invalid(pointer, "must be a telephone number such as +49 30 123456: a + and 7 to 15 digits")
+	}
+	return number, nil
+}
+
+// MaxAddress is the length of the longest postal address, in characters.
+const MaxAddress = 1000
+
+// CheckAddress refuses a postal address that is too long, padded, or holds control characters other than line breaks.
+func CheckAddress(pointer, s string) error { return checkText(pointer, s, 0, MaxAddress, true) }

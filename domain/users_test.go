@@ -66,3 +66,31 @@ func FuzzAnEmailAddressIsItsOwnNormalForm(f *testing.F) {
 		}
 	})
 }
+
+func TestATelephoneNumberHasOneNormalForm(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "+4930123456": "+4930123456", "+49 30  123 456": "+4930123456", "+4930123456 ": "+4930123456", "+1234567": "+1234567", "+123456789012345": "+123456789012345",
+	} {
+		if got, err := domain.ParsePhone("/phone", in); err != nil || got != want {
+			t.Errorf("%q is %q, %v; want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{
+		" ", "+", "030 123456", "004930123456", "+0493012345", "+123456", "+1234567890123456", "+49-30-123456", "+49(30)123456", "+49\u00a030123456",
+		"+49\t30123456", "+49 30 12345x", "++4930123456", "+4930123456 ext 1", "+\u0664\u0669\u0663\u0660\u0661\u0662\u0663", "tel:+4930123456", "+1.234.567",
+	} {
+		if got, err := domain.ParsePhone("/phone", in); err == nil {
+			t.Errorf("%q is %q", in, got)
+		}
+	}
+}
+
+func TestAPostalAddressHasLines(t *testing.T) {
+	for in, ok := range map[string]bool{
+		"": true, "Musterweg 1\n12345 Berlin": true, strings.Repeat("ß", 1000): true, strings.Repeat("ß", 1001): false, "a\r\nb": false, " a": false, "a\x00": false,
+	} {
+		if err := domain.CheckAddress("/address", in); (err == nil) != ok {
+			t.Errorf("%.20q: %v, want allowed %v", in, err, ok)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func code(err error) string {
 func plainly(events []dcb.Recorded) []string {
 	lines := make([]string, len(events))
 	for i, e := range events {
-		plain, _ := dcb.MapPersonal(e.Event, func(_ string, p dcb.Personal) (dcb.Personal, error) { return dcb.Sealed(p.Reveal()), nil })
+		plain, _ := dcb.MapPersonal(e.Event, func(_ string, p dcb.Personal) (dcb.Personal, error) { return dcb.FromCiphertext(p.Reveal()), nil })
 		lines[i] = fmt.Sprintf("%d %s %s %s %s %v", e.Position, e.Event.EventType(), e.Tenant, e.Command, e.Target, fields(plain))
 	}
 	return lines

@@ -25,15 +25,31 @@ type Env struct {
 	Now      time.Time // when it takes effect: now, or the past time of an imported command
 	Rights   Rights
 	Resolver Resolver
-	Secret   func(purpose string, id uuid.UUID) string // an API token for id; the same for a repeated request
+	Secret   func(purpose string, id uuid.UUID) string // a token for id; the same for a repeated request
 	Hash     func(token string) (prefix string, hash []byte)
+	Authn    Authn
+
+	Session    domain.SessionID // in which the request is made, if it is
+	App        string           // for which the request's token speaks, if it does
+	Privileged bool             // the caller holds the command's privilege; false is possible only where Spec.Own is set
+	IP, Agent  string           // where the request came from; empty where that is not known
+	Powerful   func(domain.UserID) bool
+	Mails      bool // mail can be sent from here
 }
+
+// powerful reports whether somebody holds so much that their password is worth more work.
+func (env Env) powerful(u domain.UserID) bool { return env.Powerful != nil && env.Powerful(u) }
+
+// Mine reports whether u is the caller.
+func (env Env) Mine(u domain.UserID) bool { return !u.IsZero() && u == env.Rights.Actor() }
 
 // Rights is what the acting user holds, under every ceiling of the request.
 type Rights interface {
 	Actor() domain.UserID
 	// Holds reports whether the actor has every privilege of the pattern on the scope.
 	Holds(domain.Pattern, domain.Scope) bool
+	// Denied reports whether an override keeps something of the pattern from the actor on the scope.
+	Denied(domain.Pattern, domain.Scope) bool
 	// HoldsEverything reports whether nothing is kept from the actor in the tenant.
 	HoldsEverything() bool
 	// Covers reports whether the actor has every right that the other user has.
@@ -66,6 +82,18 @@ type (
 	Revealing interface {
 		Reveal(Env) (name, value string)
 	}
+	// Disclosing is a command whose answer holds something sealed. It is opened only when the events that record the disclosure
+	// are durable and stand in the tables; if that fails, nothing is disclosed. The fact is asked again for a repeated request.
+	Disclosing interface {
+		Disclose(events []dcb.Event) (name string, value *dcb.Fact[dcb.Sealed])
+	}
+	// Erasing is a command that may destroy a data key. It is answered only when that is on record outside of the database,
+	// also where it was done before: see Engine.Erased.
+	Erasing interface {
+		Erasing()
+	}
+	// Proving is a command that may show something that could be guessed: it is throttled as a sign-in.
+	Proving interface{ Proves() bool }
 	// Abroad is a command that may be about another tenant than the one it is sent to.
 	Abroad interface {
 		Destination(sent domain.TenantID) domain.TenantID
@@ -78,7 +106,11 @@ type Spec struct {
 	Privilege domain.Privilege
 	Doc       string
 	Platform  bool // the privilege is needed on the platform
-	Revives   bool // runs in a tenant that is suspended
+	Revives   bool // runs in a tenant that is suspended or closed
+	Own       bool // who lacks the privilege may still do it to themselves, or within a scope that only Decide finds: it asks Env
+	StepUp    bool // a session needs a fresh proof of who its user is; API tokens are bounded by their scopes instead
+	Anew      bool // decided for each request, whatever Idempotency-Key it comes with
+	Signed    bool // only for sessions, not for API tokens
 	Zero      Command
 }
 
@@ -89,6 +121,10 @@ func of[C Command](privilege domain.Privilege, doc string) Spec {
 
 func (s Spec) onPlatform() Spec { s.Platform = true; return s }
 func (s Spec) reviving() Spec   { s.Revives = true; return s }
+func (s Spec) own() Spec        { s.Own = true; return s }
+func (s Spec) anew() Spec       { s.Anew = true; return s }
+func (s Spec) stepUp() Spec     { s.StepUp = true; return s }
+func (s Spec) signed() Spec     { s.Signed = true; return s }
 
 // New returns a pointer to an empty command, to be decoded into.
 func (s Spec) New() any { return reflect.New(reflect.TypeOf(s.Zero)).Interface() }
@@ -109,8 +145,9 @@ var byName = func() map[string]*Spec { // an index of the registry, never change
 
 func kebab(s string) string {
 	var b strings.Builder
+	upper := func(i int) bool { return i < len(s) && unicode.IsUpper(rune(s[i])) }
 	for i, r := range s {
-		if unicode.IsUpper(r) && i > 0 {
+		if upper(i) && i > 0 && (!upper(i-1) || i+1 < len(s) && !upper(i+1)) {
 			b.WriteByte('-')
 		}
 		b.WriteRune(unicode.ToLower(r))

@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"chancery/commands"
+	"chancery/commands/commandstest"
 	"chancery/domain"
 	"chancery/internal/dcb"
 	"chancery/internal/dcb/dcbtest"
@@ -152,6 +153,7 @@ type rights struct {
 	all     bool
 	wide    []domain.Pattern
 	scoped  map[domain.Scope][]domain.Pattern
+	denied  map[domain.Scope][]domain.Pattern
 	covers  []domain.UserID
 	ceiling []domain.Pattern // nil for none
 	until   time.Time        // zero for no bound
@@ -162,6 +164,10 @@ func (r rights) HoldsEverything() bool { return r.all }
 
 func (r rights) Holds(p domain.Pattern, s domain.Scope) bool {
 	return r.all || within(p, r.wide) || within(p, r.scoped[s])
+}
+
+func (r rights) Denied(p domain.Pattern, s domain.Scope) bool {
+	return within(p, r.denied[""]) || within(p, r.denied[s])
 }
 
 func (r rights) Covers(u domain.UserID) bool {
@@ -195,9 +201,9 @@ func having(patterns ...domain.Pattern) commands.Env { return by(rights{wide: pa
 
 func by(r rights) commands.Env {
 	return commands.Env{
-		Tenant: acme, Now: now, Rights: r, Resolver: zone{},
+		Tenant: acme, Now: now, Rights: r, Resolver: zone{}, Privileged: true,
 		Secret: func(purpose string, id uuid.UUID) string { return "secret " + purpose + " " + id.String() },
-		Hash:   hashed,
+		Hash:   hashed, Authn: commandstest.Authn{}, Mails: true,
 	}
 }
 
@@ -205,6 +211,9 @@ func hashed(text string) (prefix string, hash []byte) {
 	sum := sha256.Sum256([]byte(text))
 	return "chn_test", sum[:]
 }
+
+// unprivileged is the same caller, without the privilege that the command asks for.
+func unprivileged(e commands.Env) commands.Env { e.Privileged = false; return e }
 
 // onPlatform is the same caller in the root tenant.
 func onPlatform(e commands.Env) commands.Env { e.Tenant = domain.Root; return e }
@@ -243,6 +252,7 @@ func see(r *domain.Refusal) {
 // notOurs are refusals that no command makes.
 var notOurs = map[string]string{
 	"ErrNotAllowed": "transport asks the access index before a command is decided",
+	"ErrStepUp":     "transport asks before a command is decided",
 }
 
 func TestMain(m *testing.M) {

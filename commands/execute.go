@@ -21,9 +21,18 @@ type Engine struct {
 	Resolver Resolver
 	Mint     func(purpose, seed string, id uuid.UUID) string // an API token; the same for the same arguments
 	Hash     func(token string) (prefix string, hash []byte)
-	Observe  func(command, outcome string, took time.Duration, attempts int) // may be nil
+	Authn    Authn
+	// Powerful reports whether a user holds so much that their password is worth more work. May be nil: nobody does.
+	Powerful func(domain.UserID) bool
+	// Mails says that mail can be sent from here.
+	Mails   bool
+	Observe func(command, outcome string, took time.Duration, attempts int) // may be nil
 	// Follow returns when Rights have seen the position; so that who is not known to them has no rights from before it. May be nil.
 	Follow func(ctx context.Context, position int64) error
+	// Settle returns when the tables have seen the position; nothing is disclosed before. May be nil.
+	Settle func(ctx context.Context, position int64) error
+	// Erased returns when the erasures up to the position are on record outside of the database. May be nil.
+	Erased func(ctx context.Context, position int64) error
 }
 
 // ErrAborted says that an atomic batch was given up because of another of its commands.
@@ -70,6 +79,9 @@ func (e *Engine) Batch(ctx context.Context, tenant domain.TenantID, orders []Ord
 	if _, twin := errors.AsType[*dcb.DuplicateError](err); twin {
 		err = dcb.ErrConflict
 	}
+	if errors.Is(err, dcb.ErrErased) {
+		outcomes, err = e.ofTheErased(ctx, orders, atomic), nil
+	}
 	if errors.Is(err, dcb.ErrKeyReused) && len(orders) == 1 {
 		outcomes, err = []Outcome{{Err: dcb.ErrKeyReused}}, nil
 	}
@@ -80,7 +92,7 @@ func (e *Engine) Batch(ctx context.Context, tenant domain.TenantID, orders []Ord
 // again reports whether deciding anew may help.
 func again(err error) bool {
 	_, duplicate := errors.AsType[*dcb.DuplicateError](err)
-	return duplicate || errors.Is(err, dcb.ErrConflict)
+	return duplicate || errors.Is(err, dcb.ErrConflict) || errors.Is(err, dcb.ErrErased)
 }
 
 // pause waits a little longer each time, so that rivals do not march in step.
@@ -149,6 +161,7 @@ func (e *Engine) attempt(ctx context.Context, tenant domain.TenantID, orders []O
 		}
 		if len(events) == 0 && !o.Keyed {
 			outcomes[i].Result = Result{ID: o.settledID(), Position: view.head}
+			outcomes[i].Err = e.lasting(ctx, o, view.head)
 			continue
 		}
 		parts, of = append(parts, dcb.Part{ID: o.Request, Fingerprint: o.Fingerprint, Events: events}), append(of, i)
@@ -168,7 +181,7 @@ func (e *Engine) survey(ctx context.Context, tenant domain.TenantID, orders []Or
 		if !known[i] {
 			decisions[i] = e.decision(o)
 			first = append(first, decisions[i].FirstQuery(view.claim)...)
-			view.open = view.open || decisions[i].Opens()
+			view.open |= decisions[i].Opens()
 		}
 	}
 	if err := view.load(first); err != nil {
@@ -193,7 +206,9 @@ func (e *Engine) append(ctx context.Context, view *view, orders []Order, parts [
 	}
 	for n, p := range parts {
 		o := orders[of[n]]
-		outcomes[of[n]].Result = e.result(o, receipts[n], events[:len(p.Events)])
+		own := events[:len(p.Events)]
+		outcomes[of[n]].Result = e.result(o, receipts[n], own)
+		outcomes[of[n]].Err = domain.FirstError(e.disclose(ctx, o, own, &outcomes[of[n]].Result), e.lasting(ctx, o, receipts[n].Last))
 		events = events[len(p.Events):]
 	}
 	return nil
@@ -239,7 +254,9 @@ func (e *Engine) env(o Order) Env {
 	}
 	now = now.UTC().Truncate(time.Microsecond) // as the log and the tables keep it
 	return Env{
-		Tenant: o.Tenant, Now: now, Rights: o.Rights, Resolver: e.Resolver, Hash: e.Hash,
+		Tenant: o.Tenant, Now: now, Rights: o.Rights, Resolver: e.Resolver, Hash: e.Hash, Authn: e.Authn,
+		Session: domain.SessionID{UUID: o.By.Session}, App: o.app(), Privileged: o.Privileged,
+		IP: o.By.IP.Reveal(), Agent: o.By.Agent.Reveal(), Powerful: e.Powerful, Mails: e.Mails,
 		Secret: func(purpose string, id uuid.UUID) string { return e.Mint(purpose, o.Seed, id) },
 	}
 }
@@ -259,8 +276,9 @@ func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) (
 		return nil, domain.ErrTooMuch
 	}
 	pending := make([]dcb.Pending, len(events))
+	actor := o.actor(events)
 	for i, event := range events {
-		by := o.By
+		by := actor
 		by.Command, by.Target = o.Spec.Name, o.idOf(events)
 		pending[i] = dcb.Pending{Tenant: o.Tenant.UUID, Event: event, At: o.At, Provenance: by}
 		if far, ok := event.(dcb.Homed); ok {

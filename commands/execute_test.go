@@ -597,6 +597,9 @@ func TestIfMatchHasAMeaningWhereACommandIsAboutOneThing(t *testing.T) {
 		c := commands.Registry[i].New()
 		_, creating := c.(commands.Creating)
 		fillIDs(reflect.ValueOf(c).Elem())
+		if commands.Registry[i].Name == "set-password" {
+			continue // it is about the caller
+		}
 		if o := w.order(acme, c); !o.Matchable() && !creating {
 			t.Errorf("%s is about nothing", o.Spec.Name)
 		} else if o.Object() == "" {

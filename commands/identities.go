@@ -1,9 +1,7 @@
 package commands
 
 import (
-	"net/url"
 	"regexp"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -49,31 +47,36 @@ func checkIssuer(s string) error {
 	if err := domain.CheckName("/issuer", s); err != nil {
 		return err
 	}
-	if u, err := url.Parse(s); err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && !strings.ContainsAny(s, "?#") {
-		return nil
-	}
-	if plainWord.MatchString(s) {
+	if domain.CheckIssuerURL("", s) == nil || plainWord.MatchString(s) {
 		return nil
 	}
 	return domain.Invalid("/issuer", "must be an https URL without query and fragment, or a plain word")
 }
 
-// UnlinkIdentity ends a link; the issuer's subject may be linked again.
+// UnlinkIdentity ends a link, and the user's sessions as the change of any credential does. The issuer's subject may be linked again.
 type UnlinkIdentity struct {
 	ID domain.IdentityID `json:"id" required:"true" description:"the identity"`
 }
 
 func (c UnlinkIdentity) Target() dcb.Tagger { return c.ID }
 
-func (c UnlinkIdentity) Decide(Env) dcb.Decision {
+func (c UnlinkIdentity) Decide(env Env) dcb.Decision {
 	i := domain.IdentityOf(c.ID)
-	return dcb.From(i).Decide(func() ([]dcb.Event, error) {
+	var sessions *dcb.Fact[[]domain.SessionID]
+	return dcb.From(i).Then(func() []dcb.AnyFact {
+		if sessions != nil || !i.Value.Linked {
+			return nil
+		}
+		sessions = domain.SessionsOf(i.Value.User, env.Now)
+		return []dcb.AnyFact{sessions}
+	}).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !i.Value.Known:
 			return nil, domain.At("/id", domain.ErrIdentityUnknown)
 		case !i.Value.Linked:
 			return nil, nil
 		}
-		return dcb.Emit(domain.IdentityUnlinked{Identity: c.ID, User: i.Value.User, Released: i.Value.Key})
+		unlinked := domain.IdentityUnlinked{Identity: c.ID, User: i.Value.User, Released: i.Value.Key}
+		return append([]dcb.Event{unlinked}, endAll(i.Value.User, sessions.Value, env.Session, domain.CredentialsChanged)...), nil
 	})
 }

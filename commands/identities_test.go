@@ -73,6 +73,9 @@ func TestAnIdentityIsUnlinkedOnce(t *testing.T) {
 	remove := func() dcb.Decision { return commands.UnlinkIdentity{ID: identity("a")}.Decide(having()) }
 	given(a).When(remove()).Then(t, unlinked(a))
 	given(a, unlinked(a)).When(remove()).ThenNothing(t)
+	started := entered(user("ann"))
+	given(a, started).When(remove()).
+		Then(t, unlinked(a), domain.SessionEnded{Session: started.Session, User: user("ann"), Reason: domain.CredentialsChanged})
 	given().When(remove()).ThenRefused(t, domain.ErrIdentityUnknown)
 	given().elsewhere(globex, a).When(remove()).ThenRefused(t, domain.ErrIdentityUnknown)
 }

@@ -126,6 +126,14 @@ func (c Bootstrap) Reveal(env Env) (name, value string) {
 	return "token", env.Secret("bootstrap", c.Token.UUID)
 }
 
+// AnonymousOrder is an order of somebody who is not known yet, such as one who signs in. It is refused where the tenant is
+// not active. By says where it came from.
+func AnonymousOrder(name string, c Command, t domain.TenantID, by dcb.Provenance) Order {
+	o := SystemOrder(name, c, t, by)
+	o.ungated, o.anonymous = false, true
+	return o
+}
+
 // SystemOrder is an order that Chancery gives to itself.
 func SystemOrder(name string, c Command, t domain.TenantID, by dcb.Provenance) Order {
 	id := uuid.Must(uuid.NewV7())

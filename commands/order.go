@@ -20,14 +20,25 @@ type Order struct {
 	Tenant      domain.TenantID // where it is decided
 	Request     uuid.UUID
 	Fingerprint []byte // tells the same request from another one under the same id
+	Former      []byte // Fingerprint as older releases made it; none: they made none
 	Keyed       bool   // the caller chose the request id, and may repeat it
 	Seed        string // what secrets are made of; the same for a repeated request
 	IfMatch     int64  // refuse if the thing changed after this position; 0 for no matter
 	At          time.Time
 	Rights      Rights
 	By          dcb.Provenance
+	Privileged  bool // see Env
 	ungated     bool
+	anonymous   bool // nobody is known yet: whose data the events hold, they acted
 	fresh       bool
+}
+
+// app is the one that the request's token speaks for: in the tenant of its user, nowhere else.
+func (o Order) app() string {
+	if o.By.ActorTenant != o.Tenant.UUID {
+		return ""
+	}
+	return o.By.App
 }
 
 // Result is what a command came to.
@@ -76,7 +87,7 @@ func (o Order) settledID() uuid.UUID {
 
 // idOf is the id of the thing that the events create or change.
 func (o Order) idOf(events []dcb.Event) uuid.UUID {
-	if t, ok := o.Command.(Targeted); ok {
+	if t, ok := o.Command.(Targeted); ok && t.Target().Tag() != "" {
 		return idIn(t.Target())
 	}
 	last := events[len(events)-1]

@@ -27,6 +27,7 @@ type refusal struct {
 	tenant        domain.TenantID
 	user          domain.UserID
 	command, code string
+	of            string // the object, where nobody is known who did it
 }
 
 type tally struct {
@@ -52,7 +53,10 @@ func (r *Refusals) Note(tenant domain.TenantID, user domain.UserID, command, cod
 	now := r.Engine.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := refusal{tenant, user, command, code}
+	key := refusal{tenant: tenant, user: user, command: command, code: code}
+	if user.IsZero() {
+		key.of = object
+	}
 	if _, known := r.pending[key]; !known && len(r.pending) >= refusalKinds {
 		key, object = refusal{tenant: domain.Root, command: "*", code: "*"}, ""
 	}

@@ -6,7 +6,7 @@ var Registry = []Spec{
 	of[RenameTenant]("core.tenants.rename", "Give the tenant another name or slug."),
 	of[SuspendTenant]("core.tenants.suspend", "Stop every access of the tenant's users.").onPlatform(),
 	of[ReactivateTenant]("core.tenants.reactivate", "End a suspension.").onPlatform().reviving(),
-	of[CloseTenant]("core.tenants.close", "End a tenant for ever; its slug and domains become free.").onPlatform().reviving(),
+	of[CloseTenant]("core.tenants.close", "End a tenant for ever; its slug and domains become free.").onPlatform().reviving().stepUp(),
 
 	of[AddDomain]("core.domains.add", "Claim a domain; the answer's challenge goes into DNS."),
 	of[VerifyDomain]("core.domains.verify", "Look for the challenge in DNS and take the domain."),
@@ -23,26 +23,57 @@ var Registry = []Spec{
 	of[MoveGroup]("core.groups.move", "Put a group under another one, or at the top."),
 	of[DeleteGroup]("core.groups.delete", "Remove a group, its memberships, roles and overrides."),
 
-	of[AddGroupMember]("core.group-memberships.add", "Put a user into a group."),
+	of[AddGroupMember]("core.group-memberships.add", "Put a user into a group.").stepUp(),
 	of[ChangeGroupRole]("core.group-memberships.change", "Make a member something else to the group."),
 	of[RemoveGroupMember]("core.group-memberships.remove", "Take a user out of a group."),
 
-	of[SetPolicy]("core.policies.set", "Give a setting a value."),
-	of[ResetPolicy]("core.policies.reset", "Return a setting to its default."),
+	of[SetPolicy]("core.policies.set", "Give a setting a value.").stepUp(),
+	of[ResetPolicy]("core.policies.reset", "Return a setting to its default.").stepUp(),
 
 	of[RegisterUser]("core.users.register", "Add a user."),
 	of[UpdateUser]("core.users.update", "Give a user another display name."),
-	of[ChangeUserEmail]("core.users.change-email", "Give a user another e-mail address."),
+	of[ChangeUserEmail]("core.users.change-email", "Give a user another e-mail address.").stepUp(),
+	of[ChangeUserContact]("core.users.change-contact", "Give a user another phone number or postal address.").own(),
 	of[MoveUser]("core.users.move", "Put a user into a department, or into none."),
 	of[DeactivateUser]("core.users.deactivate", "End every access of a user."),
 	of[ReactivateUser]("core.users.reactivate", "Let a user act again, or an invited one for the first time."),
+	of[EraseUser]("core.users.erase", "Erase a user for good, or ask somebody else to approve it where the policy wants four eyes.").reviving().stepUp(),
+	of[ApproveErasure]("core.erasures.approve", "Erase a user whose erasure somebody else asked for.").reviving().stepUp(),
+	of[CancelErasure]("core.erasures.cancel", "Withdraw a request to erase a user.").reviving(),
 
-	of[LinkIdentity]("core.identities.link", "Link a user to the subject of an outside issuer."),
+	of[LinkIdentity]("core.identities.link", "Link a user to the subject of an outside issuer.").stepUp(),
 	of[UnlinkIdentity]("core.identities.unlink", "End such a link."),
 
-	of[IssueToken]("core.tokens.issue", "Issue an API token; the answer shows it once."),
-	of[RotateToken]("core.tokens.rotate", "Replace a token's secret; the answer shows it once."),
+	of[AddIssuer]("core.issuers.add", "Have an OpenID provider vouch for users.").stepUp(),
+	of[ChangeIssuer]("core.issuers.change", "Change what holds of such an issuer.").stepUp(),
+	of[RemoveIssuer]("core.issuers.remove", "End the trust in an issuer.").stepUp(),
+
+	of[SetPassword]("core.credentials.set-password", "Give oneself a password, or another one.").own().stepUp(),
+	of[EnrollTOTP]("core.credentials.enroll.totp", "Get a time-based one-time password; the answer shows its seed once.").own().signed().stepUp(),
+	of[ConfirmTOTP]("core.credentials.enroll.confirmation", "Show a code of it, so that it counts.").own().signed().stepUp(),
+	of[IssueRecoveryCodes]("core.credentials.enroll.recovery-codes", "Get codes that work once each; the answer shows them once.").own().signed().stepUp(),
+	of[RegisterPasskey]("core.credentials.enroll.passkey", "Get a passkey.").own().signed().stepUp(),
+	of[RemoveCredential]("core.credentials.remove", "Take away a credential of one's own, or somebody else's.").own().stepUp(),
+
+	of[EndSession]("core.sessions.end", "End a session of one's own, or somebody else's.").own(),
+	of[EndSessions]("core.sessions.end-all", "End all other sessions of one's own, or all of somebody else.").own(),
+
+	of[InviteUser]("core.links.invite", "Mail an invited user a link to choose a password with."),
+	of[SendPasswordReset]("core.links.reset", "Mail a user a link to choose another password with."),
+	of[RevokeLink]("core.links.revoke", "Withdraw such a link."),
+
+	of[IssueToken]("core.tokens.issue", "Issue an API token; the answer shows it once.").stepUp(),
+	of[RotateToken]("core.tokens.rotate", "Replace a token's secret; the answer shows it once.").stepUp(),
 	of[RevokeToken]("core.tokens.revoke", "End a token."),
+
+	of[CreateSecret]("core.secrets.create", "Keep a value for an app, sealed."),
+	of[RotateSecret]("core.secrets.rotate", "Give a secret its next value.").own(),
+	of[ReadSecret]("core.secrets.read", "Tell a secret's value, once its reading is on record.").own().anew(),
+	of[DisableSecret]("core.secrets.disable", "Keep everybody from reading a secret.").own(),
+	of[EnableSecret]("core.secrets.enable", "Let a disabled secret be read again.").own(),
+	of[DestroySecretVersion]("core.secrets.destroy-version", "Destroy a value that was replaced, for good.").own(),
+	of[DestroySecret]("core.secrets.destroy", "Destroy a secret with all its values, for good; its name becomes free.").own().stepUp(),
+	of[ScheduleRotation]("core.secrets.schedule", "Say how often a secret is to be rotated.").own(),
 
 	of[RegisterPrivilege]("core.privileges.register", "Make a privilege known on the platform.").onPlatform(),
 	of[DescribePrivilege]("core.privileges.describe", "Change what is said of a privilege.").onPlatform(),
@@ -50,14 +81,14 @@ var Registry = []Spec{
 	of[CreateRole]("core.roles.create", "Add a role with its privileges."),
 	of[RenameRole]("core.roles.rename", "Give a role another name or description."),
 	of[DeleteRole]("core.roles.delete", "Remove a role that nobody has."),
-	of[AddRolePrivilege]("core.roles.add-privilege", "Put a privilege into a role."),
+	of[AddRolePrivilege]("core.roles.add-privilege", "Put a privilege into a role.").stepUp(),
 	of[RemoveRolePrivilege]("core.roles.remove-privilege", "Take a privilege out of a role."),
-	of[AddRoleParent]("core.roles.add-parent", "Make a role inherit from another."),
+	of[AddRoleParent]("core.roles.add-parent", "Make a role inherit from another.").stepUp(),
 	of[RemoveRoleParent]("core.roles.remove-parent", "End such an inheritance."),
 
-	of[AssignRole]("core.assignments.assign", "Give a role to a user, a department or a group."),
+	of[AssignRole]("core.assignments.assign", "Give a role to a user, a department or a group.").stepUp(),
 	of[UnassignRole]("core.assignments.unassign", "Take a role back."),
 
-	of[AddOverride]("core.overrides.add", "Allow or deny a privilege past all roles, for a time."),
-	of[RevokeOverride]("core.overrides.revoke", "End an override."),
+	of[AddOverride]("core.overrides.add", "Allow or deny a privilege past all roles, for a time.").stepUp(),
+	of[RevokeOverride]("core.overrides.revoke", "End an override.").stepUp(),
 }

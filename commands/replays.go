@@ -13,12 +13,7 @@ import (
 // replays answers the orders whose request was appended before.
 func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome) ([]bool, error) {
 	known := make([]bool, len(orders))
-	var ids []uuid.UUID
-	for _, o := range orders {
-		if o.Keyed {
-			ids = append(ids, o.Request)
-		}
-	}
+	ids := requests(orders)
 	if len(ids) == 0 {
 		return known, nil
 	}
@@ -33,7 +28,7 @@ func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome
 		switch {
 		case !o.Keyed:
 			continue
-		case found && !slices.Equal(r.Fingerprint, o.Fingerprint), twin && !slices.Equal(first, o.Fingerprint):
+		case found && !o.made(r.Fingerprint), twin && !slices.Equal(first, o.Fingerprint):
 			outcomes[i].Err = dcb.ErrKeyReused
 		case found:
 			outcomes[i].Result, outcomes[i].Err = e.replayed(ctx, o, r)
@@ -51,6 +46,21 @@ func (e *Engine) replays(ctx context.Context, orders []Order, outcomes []Outcome
 	return known, nil
 }
 
+// requests are those that may be repeated.
+func requests(orders []Order) (ids []uuid.UUID) {
+	for _, o := range orders {
+		if o.Keyed {
+			ids = append(ids, o.Request)
+		}
+	}
+	return ids
+}
+
+// made reports whether a fingerprint is of this very request.
+func (o Order) made(fingerprint []byte) bool {
+	return slices.Equal(fingerprint, o.Fingerprint) || o.Former != nil && slices.Equal(fingerprint, o.Former)
+}
+
 func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, error) {
 	var events []dcb.Recorded
 	if r.Last >= r.First {
@@ -64,26 +74,28 @@ func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, 
 	}
 	result := e.result(o, r, events)
 	result.Replayed = true
-	return result, nil
+	return result, domain.FirstError(e.disclose(ctx, o, events, &result), e.lasting(ctx, o, r.Last))
 }
 
-// mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another.
+// mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another, nor
+// another session by the seed or the codes that were shown in this one.
 func mayHearAgain(o Order, events []dcb.Recorded) bool {
-	if _, reveals := o.Command.(Revealing); !reveals || len(events) == 0 || domain.Catalog.KindOf(events[0].Event.EventType()) != "token" {
+	if _, reveals := o.Command.(Revealing); !reveals || len(events) == 0 {
 		return true
 	}
-	return events[0].Token == o.By.Token || o.Rights.WithinCeiling([]domain.Pattern{domain.Everything})
+	switch domain.Catalog.KindOf(events[0].Event.EventType()) {
+	case "token":
+		return events[0].Token == o.By.Token || o.Rights.WithinCeiling([]domain.Pattern{domain.Everything})
+	case "credential":
+		return events[0].Session == o.By.Session
+	}
+	return true
 }
 
 // overtaken is a conflict if the twin of one of the refused orders was appended after receipts were looked for: the name
 // that seems taken was then taken by this very request.
 func (e *Engine) overtaken(ctx context.Context, declined []Order) error {
-	var ids []uuid.UUID
-	for _, o := range declined {
-		if o.Keyed {
-			ids = append(ids, o.Request)
-		}
-	}
+	ids := requests(declined)
 	if len(ids) == 0 {
 		return nil
 	}

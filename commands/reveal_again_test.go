@@ -26,3 +26,24 @@ func TestALesserTokenDoesNotComeByAWiderOneThroughItsIdempotencyKey(t *testing.T
 		}
 	}
 }
+
+func TestWhatACredentialIsMadeOfIsShownAgainInItsOwnSessionOnly(t *testing.T) {
+	for name, c := range map[string]any{
+		"codes": &commands.IssueRecoveryCodes{}, "seed": &commands.EnrollTOTP{Name: "phone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.must(t, w.order(acme, &commands.RegisterUser{ID: chief, DisplayName: "Chief"}))
+			in := func(session domain.SessionID) commands.Order {
+				o := w.order(acme, c, keyed("k"))
+				o.Fingerprint, o.By.Session = []byte("the same body"), session.UUID
+				return o
+			}
+			first := w.must(t, in(session("here")))
+			w.refused(t, in(session("there")), domain.ErrMayNotGive)
+			if again := w.must(t, in(session("here"))); again.Reveal != first.Reveal || !again.Replayed {
+				t.Errorf("answered %+v, first %+v", again, first)
+			}
+		})
+	}
+}

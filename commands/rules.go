@@ -71,9 +71,10 @@ func (env Env) covers(u domain.UserID) bool {
 // System is Chancery itself, acting at its first start: nothing is kept from it.
 type System struct{}
 
-func (System) Actor() domain.UserID                    { return domain.UserID{} }
-func (System) Holds(domain.Pattern, domain.Scope) bool { return true }
-func (System) HoldsEverything() bool                   { return true }
-func (System) Covers(domain.UserID) bool               { return true }
-func (System) WithinCeiling([]domain.Pattern) bool     { return true }
-func (System) Until() time.Time                        { return time.Time{} }
+func (System) Actor() domain.UserID                     { return domain.UserID{} }
+func (System) Holds(domain.Pattern, domain.Scope) bool  { return true }
+func (System) Denied(domain.Pattern, domain.Scope) bool { return false }
+func (System) HoldsEverything() bool                    { return true }
+func (System) Covers(domain.UserID) bool                { return true }
+func (System) WithinCeiling([]domain.Pattern) bool      { return true }
+func (System) Until() time.Time                         { return time.Time{} }

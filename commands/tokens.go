@@ -16,6 +16,7 @@ type IssueToken struct {
 	Name      string           `json:"name" required:"true" description:"what the token is for"`
 	Scopes    []domain.Pattern `json:"scopes,omitzero" description:"the most that the token may do, as privileges or patterns; everything the user may if absent"`
 	ExpiresAt time.Time        `json:"expires_at" required:"true" description:"when it ends"`
+	App       domain.App       `json:"app,omitzero" description:"the app that will hold the token; with it the app reads its own secrets"`
 }
 
 func (c *IssueToken) NewID() *uuid.UUID { return &c.ID.UUID }
@@ -33,6 +34,9 @@ func (c IssueToken) Decide(env Env) dcb.Decision {
 		if err := domain.FirstError(domain.CheckName("/name", c.Name), checkEnd(env, c.ExpiresAt, life.Value, domain.ErrTokenLifetime)); err != nil {
 			return nil, err
 		}
+		if err := c.App.Check("/app"); c.App != "" && err != nil {
+			return nil, err
+		}
 		for _, s := range c.Scopes {
 			if err := s.Check("/scopes"); err != nil {
 				return nil, err
@@ -45,14 +49,14 @@ func (c IssueToken) Decide(env Env) dcb.Decision {
 			return nil, domain.At("/user_id", domain.ErrUserNotActive)
 		case used.Value:
 			return nil, domain.At("/id", domain.ErrIDTaken)
-		case !env.mayIssue(c.User, c.Scopes):
+		case !env.mayIssue(c.User, c.Scopes), !env.maySpeakFor(c.App):
 			return nil, domain.ErrMayNotGive
 		case env.outlives(c.ExpiresAt):
 			return nil, domain.At("/expires_at", domain.ErrMayNotGive)
 		}
 		prefix, hash := env.Hash(env.Secret("issue", c.ID.UUID))
 		return dcb.Emit(domain.TokenIssued{
-			Token: c.ID, User: c.User, Name: c.Name, Prefix: prefix, Hash: hash, Scopes: c.Scopes, ExpiresAt: c.ExpiresAt,
+			Token: c.ID, User: c.User, Name: c.Name, Prefix: prefix, Hash: hash, Scopes: c.Scopes, ExpiresAt: c.ExpiresAt, App: c.App,
 		})
 	})
 }
@@ -60,6 +64,11 @@ func (c IssueToken) Decide(env Env) dcb.Decision {
 // mayIssue holds that a token is never worth more than what its issuer may do in this very request.
 func (env Env) mayIssue(to domain.UserID, scopes []domain.Pattern) bool {
 	return env.Rights.WithinCeiling(scopes) && (to == env.Rights.Actor() || env.covers(to))
+}
+
+// maySpeakFor holds that whoever gets to see a token of an app may read the app's secrets anyway.
+func (env Env) maySpeakFor(app domain.App) bool {
+	return app == "" || env.Rights.Holds(domain.Pattern(domain.SecretsRead), app.Scope())
 }
 
 // outlives reports whether a token would end after the one that makes it, where that is worth less than its user.
@@ -93,7 +102,7 @@ func (c RotateToken) Decide(env Env) dcb.Decision {
 			return nil, domain.At("/id", domain.ErrTokenUnknown)
 		case t.Value.Revoked:
 			return nil, domain.ErrTokenRevoked
-		case !env.mayIssue(t.Value.User, t.Value.Scopes):
+		case !env.mayIssue(t.Value.User, t.Value.Scopes), !env.maySpeakFor(t.Value.App):
 			return nil, domain.ErrMayNotGive
 		}
 		if err := checkEnd(env, end, life.Value, domain.ErrTokenLifetime); err != nil {

@@ -155,6 +155,45 @@ func (c ChangeUserEmail) Decide(env Env) dcb.Decision {
 	})
 }
 
+// ChangeUserContact says how a user can be reached besides by e-mail. Users may say it of themselves.
+type ChangeUserContact struct {
+	ID      domain.UserID `json:"id" required:"true" description:"the user"`
+	Phone   *string       `json:"phone,omitzero" description:"a telephone number such as +49 30 123456; absent to keep it, empty for none"`
+	Address *string       `json:"address,omitzero" description:"a postal address of up to 1000 characters, in lines; absent to keep it, empty for none"`
+}
+
+func (c ChangeUserContact) Target() dcb.Tagger { return c.ID }
+
+func (c ChangeUserContact) Decide(env Env) dcb.Decision {
+	u, contact := domain.UserStatusOf(c.ID), domain.ContactOf(c.ID)
+	return dcb.From(u, contact).Opening().Decide(func() ([]dcb.Event, error) {
+		if !env.Privileged && !env.Mine(c.ID) {
+			return nil, domain.ErrNotAllowed
+		}
+		was, is := contact.Value, contact.Value
+		if c.Phone != nil {
+			phone, err := domain.ParsePhone("/phone", *c.Phone)
+			if err != nil {
+				return nil, err
+			}
+			is.Phone = dcb.Plain(phone)
+		}
+		if c.Address != nil {
+			if err := domain.CheckAddress("/address", *c.Address); err != nil {
+				return nil, err
+			}
+			is.Address = dcb.Plain(*c.Address)
+		}
+		switch {
+		case !u.Value.Exists():
+			return nil, domain.At("/id", domain.ErrUserUnknown)
+		case is.Phone.Reveal() == was.Phone.Reveal() && is.Address.Reveal() == was.Address.Reveal():
+			return nil, nil
+		}
+		return dcb.Emit(domain.UserContactChanged{User: c.ID, Phone: is.Phone, Address: is.Address})
+	})
+}
+
 // MoveUser puts a user into a department, or into none.
 type MoveUser struct {
 	ID         domain.UserID       `json:"id" required:"true" description:"the user"`
@@ -196,8 +235,8 @@ type DeactivateUser struct {
 func (c DeactivateUser) Target() dcb.Tagger { return c.ID }
 
 func (c DeactivateUser) Decide(env Env) dcb.Decision {
-	u, admins := domain.UserStatusOf(c.ID), env.administrators()
-	return dcb.From(append(admins.facts(), u)...).Then(admins.next).Decide(func() ([]dcb.Event, error) {
+	u, admins, sessions := domain.UserStatusOf(c.ID), env.administrators(), domain.SessionsOf(c.ID, env.Now)
+	return dcb.From(append(admins.facts(), u, sessions)...).Then(admins.next).Decide(func() ([]dcb.Event, error) {
 		if err := domain.CheckText("/reason", c.Reason); err != nil {
 			return nil, err
 		}
@@ -211,7 +250,8 @@ func (c DeactivateUser) Decide(env Env) dcb.Decision {
 		case admins.last(func(a domain.Assignment) bool { return a.To.User == c.ID }):
 			return nil, domain.ErrLastAdmin
 		}
-		return dcb.Emit(domain.UserDeactivated{User: c.ID, Reason: c.Reason})
+		deactivated := domain.UserDeactivated{User: c.ID, Reason: c.Reason}
+		return append([]dcb.Event{deactivated}, endAll(c.ID, sessions.Value, domain.SessionID{}, domain.EndedWithUser)...), nil
 	})
 }
 

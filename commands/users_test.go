@@ -134,6 +134,46 @@ func TestAUserGetsAnotherEmailAddress(t *testing.T) {
 	h.When(change("ann@new.test", by(rights{covers: []domain.UserID{user("ann")}}))).Events(t)
 }
 
+// contact is how ann can be reached.
+func contact(phone, address string) domain.UserContactChanged {
+	return domain.UserContactChanged{User: user("ann"), Phone: dcb.Plain(phone), Address: dcb.Plain(address)}
+}
+
+func TestAUserGetsAPhoneNumberAndAPostalAddress(t *testing.T) {
+	const home = "Musterweg 1\n12345 Berlin"
+	change := func(phone, address *string) dcb.Decision {
+		return commands.ChangeUserContact{ID: user("ann"), Phone: phone, Address: address}.Decide(env())
+	}
+	none, number, address := "", "+49 30 123456", home
+	h := given(registered("ann"))
+	h.When(change(&number, nil)).Then(t, contact("+4930123456", ""))
+	h.When(change(nil, &address)).Then(t, contact("", home))
+	h.When(change(nil, nil)).ThenNothing(t)
+	h.When(change(&none, &none)).ThenNothing(t)
+	both := h.and(contact("+4930123456", home))
+	both.When(change(&number, &address)).ThenNothing(t)
+	both.When(change(&none, nil)).Then(t, contact("", home))
+	both.When(change(nil, &none)).Then(t, contact("+4930123456", ""))
+	both.When(change(&none, &none)).Then(t, contact("", ""))
+	both.and(contact("", "")).When(change(&number, nil)).Then(t, contact("+4930123456", ""))
+	given().elsewhere(globex, registered("ann")).When(change(&number, nil)).ThenRefused(t, domain.ErrUserUnknown)
+	long, bad := strings.Repeat("x", domain.MaxAddress+1), "030 123456"
+	h.When(change(&bad, nil)).ThenInvalid(t, "/phone")
+	h.When(change(nil, &long)).ThenInvalid(t, "/address")
+}
+
+func TestUsersWithoutThePrivilegeSayHowTheyThemselvesCanBeReached(t *testing.T) {
+	number := "+4930123456"
+	change := func(u domain.UserID, e commands.Env) dcb.Decision {
+		return commands.ChangeUserContact{ID: u, Phone: &number}.Decide(e)
+	}
+	h := given(registered("ann"), domain.UserRegistered{User: chief, DisplayName: dcb.Plain("chief"), Status: domain.UserActive})
+	h.When(change(chief, unprivileged(having()))).Then(t, domain.UserContactChanged{User: chief, Phone: dcb.Plain(number)})
+	h.When(change(user("ann"), unprivileged(having()))).ThenRefused(t, domain.ErrNotAllowed)
+	h.When(change(user("nobody"), unprivileged(having()))).ThenRefused(t, domain.ErrNotAllowed)
+	h.When(change(user("ann"), having())).Events(t)
+}
+
 func moveUser(name, to string, e commands.Env) dcb.Decision {
 	c := commands.MoveUser{ID: user(name)}
 	if to != "" {

@@ -18,7 +18,7 @@ type view struct {
 	ctx    context.Context //nolint:containedctx // a view lives within one call
 	store  dcb.Store
 	tenant uuid.UUID
-	open   bool
+	open   dcb.Clear
 	head   int64
 	latest time.Time // newest given time in the batch
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"chancery/commands"
+	"chancery/commands/commandstest"
 	"chancery/domain"
 	"chancery/internal/apitoken"
 	"chancery/internal/codec"
@@ -99,9 +100,9 @@ func worldWith(t testing.TB, keys *vault.Keys) *world {
 	w.Engine = &commands.Engine{
 		Store: &codec.Store{Log: w.log, Vault: w.vault, Catalog: domain.Catalog}, Now: w.clock, Resolver: zone{},
 		Mint: func(purpose, seed string, id uuid.UUID) string {
-			return apitoken.New(id, keys.TokenSecret(purpose, seed, id.String()))
+			return apitoken.New(apitoken.KindFor(purpose), id, keys.TokenSecret(purpose, seed, id.String()))
 		},
-		Hash: hashed,
+		Hash: hashed, Authn: commandstest.Authn{},
 		Observe: func(command, _ string, _ time.Duration, attempts int) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

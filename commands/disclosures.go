@@ -1,0 +1,56 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"chancery/domain"
+	"chancery/internal/dcb"
+)
+
+// disclose opens what the answer of a Disclosing command holds, once the record of it is durable and in the tables.
+func (e *Engine) disclose(ctx context.Context, o Order, events []dcb.Recorded, r *Result) error {
+	c, ok := o.Command.(Disclosing)
+	if !ok || len(events) == 0 {
+		return nil
+	}
+	if e.Settle != nil {
+		if err := e.Settle(ctx, r.Position); err != nil {
+			return fmt.Errorf("wait for the record of the disclosure: %w", err)
+		}
+	}
+	plain := make([]dcb.Event, len(events))
+	for i, r := range events {
+		plain[i] = r.Event
+	}
+	name, value := c.Disclose(plain)
+	view := newView(ctx, e.Store, o.Tenant.UUID)
+	view.open = dcb.Secrets
+	_, _, err := dcb.From(value).Decide(func() ([]dcb.Event, error) { return nil, nil }).Run(ctx, o.Tenant.UUID, view.claim, view.ask)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read what is to be disclosed: %w", err)
+	case value.Value.Reveal() == "":
+		return errDestroyed
+	}
+	r.Reveal = [2]string{name, value.Value.Reveal()}
+	return nil
+}
+
+var errDestroyed = fmt.Errorf("disclose: %w", domain.ErrDestroyed)
+
+// actor is on whose account the events go.
+func (o Order) actor(events []dcb.Event) dcb.Provenance {
+	by := o.By
+	if !o.anonymous {
+		return by
+	}
+	for _, e := range events {
+		if s, ok := e.(dcb.Subjected); ok {
+			by.Actor, by.Effective, by.ActorTenant = s.DataSubject(), s.DataSubject(), o.Tenant.UUID
+			return by
+		}
+	}
+	by.IP, by.Agent = dcb.Personal{}, dcb.Personal{} // nobody's key to seal them under
+	return by
+}

@@ -16,6 +16,16 @@ type Caller struct {
 	Token     domain.TokenID
 	Scopes    []domain.Pattern
 	ExpiresAt time.Time // when the token ends
+	App       string    // the app that the token speaks for; empty: none
+
+	Issuer domain.IssuerID // whose bearer token it is; zero: it is one of ours
+
+	// Of somebody who has signed in, else zero; of a bearer token of an issuer, AuthenticatedAt and ProofLasts alone.
+	Session         domain.SessionID
+	Methods         []string      // how they proved who they are (RFC 8176); MUST NOT be changed
+	AuthenticatedAt time.Time     // when they did so last
+	ProofLasts      time.Duration // how old that may be for a dangerous command
+	Unseen          bool          // that the session is in use should be put on record
 }
 
 // ErrUnauthenticated is all that a caller learns of a token that is not accepted.
@@ -61,5 +71,5 @@ func (x *Index) Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time
 	if u.home.id != k.home {
 		return Caller{}, &Rejection{SubjectUnknown}
 	}
-	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt}, nil
+	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt, App: k.app}, nil
 }

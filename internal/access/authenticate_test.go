@@ -57,6 +57,10 @@ func TestATokenIsAcceptedOrRefusedWithoutSayingWhy(t *testing.T) {
 			s.tell(acme, domain.TokenIssued{Token: id, User: ben, Hash: next[:], Scopes: []domain.Pattern{"*"}, ExpiresAt: noon})
 		}, next, before, access.TokenWrong},
 		{"of a deactivated user", func(s *story) { issued(s); s.tell(acme, domain.UserDeactivated{User: ann}) }, hash, before, access.SubjectInactive},
+		{"of an erased user, whatever comes after", func(s *story) {
+			issued(s)
+			s.tell(acme, domain.UserErased{User: ann}, domain.UserReactivated{User: ann})
+		}, hash, before, access.SubjectInactive},
 		{"of a suspended tenant", func(s *story) { issued(s); s.tell(acme, domain.TenantSuspended{Tenant: acme}) }, hash, before, access.HomeInactive},
 		{"of a user of another tenant", func(s *story) {
 			s.tell(domain.Root, domain.TokenIssued{Token: id, User: ann, Hash: hash[:], ExpiresAt: noon})
@@ -102,5 +106,18 @@ func TestATokenWithoutScopesMayDoNothing(t *testing.T) {
 	}
 	if s.Decide(access.Question{Tenant: acme, User: c.User, Privilege: "repo.read", At: noon, Ceiling: c.Scopes}).Allowed {
 		t.Error("it may")
+	}
+}
+
+func TestATokenSpeaksForTheAppItWasIssuedFor(t *testing.T) {
+	s := begin(t)
+	id, hash, next := domain.TokenID{UUID: named('k', 1)}, sha256.Sum256([]byte("secret")), sha256.Sum256([]byte("rotated"))
+	s.tell(acme, domain.TokenIssued{Token: id, User: ann, Hash: hash[:], ExpiresAt: noon, App: "billing"})
+	if c, err := s.Authenticate(id, hash, noon.Add(-1)); err != nil || c.App != "billing" {
+		t.Errorf("%+v %v", c, err)
+	}
+	s.tell(acme, domain.TokenRotated{Token: id, Hash: next[:], ExpiresAt: noon})
+	if c, err := s.Authenticate(id, next, noon.Add(-1)); err != nil || c.App != "billing" {
+		t.Errorf("rotated: %+v %v", c, err)
 	}
 }

@@ -25,7 +25,7 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 		domain.TenantSuspended, domain.TenantReactivated, domain.TenantClosed:
 		x.foldTenant(e, at)
 
-	case domain.UserRegistered, domain.UserMoved, domain.UserDeactivated, domain.UserReactivated:
+	case domain.UserRegistered, domain.UserMoved, domain.UserDeactivated, domain.UserReactivated, domain.UserErased:
 		x.foldUser(t, e, at)
 
 	case domain.DepartmentCreated:
@@ -80,13 +80,27 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 	case domain.TokenIssued, domain.TokenRotated, domain.TokenRevoked:
 		x.foldToken(t, e)
 
+	case domain.SessionStarted, domain.SessionSeen, domain.SessionElevated, domain.SessionEnded:
+		x.foldSession(t, e, r.RecordedAt)
+
+	case domain.IssuerAdded, domain.IssuerChanged, domain.IssuerRemoved:
+		x.foldIssuer(t, e)
+	case domain.IdentityLinked, domain.IdentityUnlinked:
+		x.foldIdentity(t, e)
+
 	case domain.PolicySet:
 		if t == x.root && e.Key == domain.OverrideAllow.Key {
 			x.permit(e.Value, at)
 		}
+		if e.Key == domain.StepUpMinutes.Key {
+			t.proofLasts = proofLasts(e.Value)
+		}
 	case domain.PolicyReset:
 		if t == x.root && e.Key == domain.OverrideAllow.Key {
 			x.permit(domain.OverrideAllow.Default, at)
+		}
+		if e.Key == domain.StepUpMinutes.Key {
+			t.proofLasts = proofLasts(domain.StepUpMinutes.Default)
 		}
 
 	case domain.PrivilegeRegistered:
@@ -94,10 +108,16 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 			x.privileges[e.Privilege] = at
 		}
 
-	case domain.UserUpdated, domain.UserEmailChanged, domain.IdentityLinked, domain.IdentityUnlinked,
+	case domain.UserUpdated, domain.UserEmailChanged, domain.UserContactChanged, domain.UserExported,
 		domain.DepartmentRenamed, domain.GroupRenamed, domain.RoleRenamed, domain.PrivilegeDescribed,
 		domain.DomainAdded, domain.DomainVerified, domain.DomainMadePrimary, domain.DomainRemoved,
-		domain.InstallationBootstrapped, domain.CommandRefused:
+		domain.SecretCreated, domain.SecretRotated, domain.SecretDisabled, domain.SecretEnabled, domain.SecretVersionDestroyed,
+		domain.SecretDestroyed, domain.SecretScheduled, domain.SecretRotationDue, domain.SecretRead,
+		domain.ErasureRequested, domain.ErasureCancelled,
+		domain.InstallationBootstrapped, domain.CommandRefused,
+		domain.PasswordSet, domain.TOTPEnrolled, domain.TOTPConfirmed, domain.RecoveryCodesIssued, domain.PasskeyRegistered,
+		domain.CredentialUsed, domain.CredentialRemoved,
+		domain.LinkIssued, domain.LinkMailed, domain.LinkUndeliverable, domain.LinkUsed, domain.LinkRevoked:
 		// These change nobody's access.
 
 	default:
@@ -170,7 +190,7 @@ func (x *Index) foldTenant(event dcb.Event, at int64) {
 
 func (x *Index) foldUser(t *tenant, event dcb.Event, at int64) {
 	change := func(id domain.UserID, fn func(u *user)) {
-		if u := x.users[id]; u != nil && u.home == t {
+		if u := x.users[id]; u != nil && u.home == t && u.status != domain.UserGone { // erased is for ever
 			fn(u)
 		}
 	}
@@ -191,6 +211,12 @@ func (x *Index) foldUser(t *tenant, event dcb.Event, at int64) {
 		change(e.User, func(u *user) { u.status, u.statusAt = domain.UserInactive, at })
 	case domain.UserReactivated:
 		change(e.User, func(u *user) { u.status, u.statusAt = domain.UserActive, at })
+	case domain.UserErased:
+		change(e.User, func(u *user) {
+			u.status, u.statusAt = domain.UserGone, at
+			u.department, u.departmentAt = domain.DepartmentID{}, at
+			u.compiled.Store(nil)
+		})
 	}
 }
 
@@ -277,6 +303,7 @@ func (x *Index) foldToken(t *tenant, event dcb.Event) {
 			scopes := slices.Clip(append([]domain.Pattern{}, e.Scopes...))
 			x.tokens[e.Token] = &token{
 				id: e.Token, user: e.User, home: t.id, hash: slices.Clone(e.Hash), scopes: scopes, expiresAt: e.ExpiresAt,
+				app: string(e.App),
 			}
 		}
 	case domain.TokenRotated:

@@ -16,8 +16,8 @@ import (
 // Index answers access questions about every tenant of one ledger.
 //
 // One goroutine calls Apply, any number call the rest. The lock mu owns every field and all that is reachable from
-// them, except the memoised grants and role sets: those are atomic pointers that readers fill while they hold mu for
-// reading. Whatever is memoised names the generations it was compiled at, and no instant: windows are judged when asked.
+// them, except the memoised grants and role sets, and when sessions were used: those are atomic, and readers fill them while
+// they hold mu for reading. Whatever is memoised names the generations it was compiled at, and no instant: windows are judged when asked.
 type Index struct {
 	mu         sync.RWMutex
 	position   int64
@@ -27,6 +27,9 @@ type Index struct {
 	slugs      map[domain.Slug]domain.TenantID
 	users      map[domain.UserID]*user
 	tokens     map[domain.TokenID]*token
+	sessions   map[domain.SessionID]*session
+	sweepAt    int // how many sessions there may be before those that are over are looked for
+	issuers    issuers
 	privileges map[domain.Privilege]int64
 	allowable  []domain.Pattern // what tenants may allow by override
 	allowedAt  int64            // the event that said so
@@ -47,6 +50,9 @@ func New() *Index {
 		slugs:      map[domain.Slug]domain.TenantID{},
 		users:      map[domain.UserID]*user{},
 		tokens:     map[domain.TokenID]*token{},
+		sessions:   map[domain.SessionID]*session{},
+		sweepAt:    fewSessions,
+		issuers:    newIssuers(),
 		privileges: map[domain.Privilege]int64{},
 		implied: map[domain.GroupRole]*roleSet{
 			domain.Maintainer: setOf(maintain...),

@@ -123,6 +123,9 @@ func (c chance) event(t uuid.UUID) dcb.Event {
 	case 6:
 		return domain.UserMoved{User: user, Department: domain.DepartmentID{UUID: c.maybe('d')}}
 	case 7:
+		if c.IntN(8) == 0 {
+			return domain.UserErased{User: user, Erases: user.UUID}
+		}
 		return domain.UserDeactivated{User: user}
 	case 8, 9, 10:
 		return domain.UserReactivated{User: user}

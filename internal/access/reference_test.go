@@ -72,7 +72,7 @@ func (r reference) world() world {
 			w.gone[p] = known
 		}
 		tell := func(id uuid.UUID, s domain.UserStatus) {
-			if w.homes[id] == t {
+			if w.homes[id] == t && w.users[id] != domain.UserGone {
 				w.users[id] = s
 			}
 		}
@@ -110,13 +110,18 @@ func (r reference) world() world {
 				w.inside[place{t, e.User.UUID, "user"}] = e.Department.UUID
 			}
 		case domain.UserMoved:
-			if w.homes[e.User.UUID] == t {
+			if w.homes[e.User.UUID] == t && w.users[e.User.UUID] != domain.UserGone {
 				w.inside[place{t, e.User.UUID, "user"}] = e.Department.UUID
 			}
 		case domain.UserDeactivated:
 			tell(e.User.UUID, domain.UserInactive)
 		case domain.UserReactivated:
 			tell(e.User.UUID, domain.UserActive)
+		case domain.UserErased:
+			tell(e.User.UUID, domain.UserGone)
+			if w.homes[e.User.UUID] == t {
+				w.inside[place{t, e.User.UUID, "user"}] = uuid.Nil
+			}
 		case domain.DepartmentCreated:
 			put("department", e.Department.UUID, e.Parent.UUID, true)
 		case domain.DepartmentMoved:

@@ -31,6 +31,18 @@ func (r *Rights) Holds(p domain.Pattern, s domain.Scope) bool {
 	return r.holds(p, s)
 }
 
+// Denied reports whether an override keeps p, or a part of it, from the actor on s, or whether they may do nothing at all there.
+func (r *Rights) Denied(p domain.Pattern, s domain.Scope) bool {
+	r.index.mu.RLock()
+	defer r.index.mu.RUnlock()
+	u, away, _ := r.index.admit(r.caller.User, r.tenant)
+	if u == nil || u.home.id != r.caller.Tenant {
+		return true
+	}
+	g := r.index.grantsOf(u)
+	return r.touched(g.denies.wide, p) || !away && r.touchedWithin(g, p, s)
+}
+
 // HoldsEverything reports whether the actor holds every privilege on the whole tenant.
 func (r *Rights) HoldsEverything() bool { return r.Holds(domain.Everything, "") }
 

@@ -221,3 +221,32 @@ func TestAWindowIsJudgedAtTheInstantAskedWhateverWasAskedBefore(t *testing.T) {
 		}
 	}
 }
+
+func TestADenyThatTouchesAPatternIsKnownWithoutAGrant(t *testing.T) {
+	s := begin(t)
+	deny := func(n int, p domain.Pattern, on domain.Scope) {
+		s.tell(acme, domain.OverrideAdded{Override: domain.OverrideID{UUID: named('o', n)}, Effect: domain.Deny, Privilege: p, User: ann, Scope: on, ExpiresAt: noon.Add(1)})
+	}
+	deny(1, "core.secrets.*", "app:shop")
+	deny(2, "core.users.read", "")
+	for _, c := range []struct {
+		pattern domain.Pattern
+		on      domain.Scope
+		want    bool
+	}{
+		{"core.secrets.read", "app:shop", true},
+		{"core.secrets.read", "app:billing", false},
+		{"core.secrets.read", "", true}, // on a part of the tenant
+		{"core.users.read", "app:billing", true},
+		{"core.users.*", "", true},
+		{"core.groups.read", "", false},
+	} {
+		if got := s.rights("*").Denied(c.pattern, c.on); got != c.want {
+			t.Errorf("%s on %q: %v", c.pattern, c.on, got)
+		}
+	}
+	s.tell(acme, domain.UserDeactivated{User: ann})
+	if !s.rights("*").Denied("core.groups.read", "") {
+		t.Error("to one who may not act at all everything is denied")
+	}
+}

@@ -29,13 +29,15 @@ const (
 // tenant is all that its own events say. Nothing here is about, or reachable by, users of other tenants, except the
 // roles of root.
 type tenant struct {
-	id       domain.TenantID
-	status   domain.TenantStatus
-	statusAt int64
-	slug     domain.Slug
-	changed  int64  // the newest event of the tenant
-	gen      uint64 // grows when grants of more than one user may have changed
-	roleGen  uint64 // grows when a role changed
+	id         domain.TenantID
+	status     domain.TenantStatus
+	statusAt   int64
+	slug       domain.Slug
+	proofLasts time.Duration // how old the last proof of a session may be for dangerous commands
+
+	changed int64  // the newest event of the tenant
+	gen     uint64 // grows when grants of more than one user may have changed
+	roleGen uint64 // grows when a role changed
 
 	users       []domain.UserID // append-only: a prefix may be read without the lock
 	departments map[uuid.UUID]*node
@@ -110,12 +112,14 @@ type token struct {
 	hash      []byte
 	scopes    []domain.Pattern // never nil: nil would be no ceiling at all
 	expiresAt time.Time
+	app       string // empty for none
 	revoked   bool
 }
 
 func newTenant(id domain.TenantID) *tenant {
 	return &tenant{
 		id:          id,
+		proofLasts:  proofLasts(domain.StepUpMinutes.Default),
 		departments: map[uuid.UUID]*node{},
 		groups:      map[uuid.UUID]*node{},
 		members:     map[domain.UserID][]*member{},

@@ -63,6 +63,8 @@ type particulars struct {
 	Correlation string    `json:"correlation,omitzero"`
 	Request     uuid.UUID `json:"request,omitzero"`
 	Token       uuid.UUID `json:"token,omitzero"`
+	Session     uuid.UUID `json:"session,omitzero"`
+	App         string    `json:"app,omitzero"`
 	ActorTenant uuid.UUID `json:"actor_tenant,omitzero"`
 	Causation   uuid.UUID `json:"causation,omitzero"`
 	SourceApp   string    `json:"source_app,omitzero"`
@@ -89,14 +91,14 @@ func writeAudit(ctx context.Context, q *rows.Queries, r dcb.Recorded, object str
 		Action: r.Event.EventType(), ObjectRef: object, Metadata: metadata,
 		IsDelegated: r.Delegation != uuid.Nil, IsImpersonated: r.Impersonation != uuid.Nil,
 		DelegationID: orNull(r.Delegation), ImpersonationID: orNull(r.Impersonation),
-		OccurredAt: r.At, CreatedAt: r.RecordedAt,
+		OccurredAt: r.At, CreatedAt: r.RecordedAt, Ip: orNull(r.IP.Ciphertext()), UserAgent: orNull(r.Agent.Ciphertext()),
 	})
 }
 
 func particularsOf(r dcb.Recorded) particulars {
 	p := particulars{
 		Command: r.Command, Target: r.Target, Correlation: r.Correlation, Request: r.Request, Token: r.Token,
-		ActorTenant: r.ActorTenant, Causation: r.Causation, SourceApp: r.SourceApp,
+		Session: r.Session, App: r.App, ActorTenant: r.ActorTenant, Causation: r.Causation, SourceApp: r.SourceApp,
 	}
 	if e, ok := r.Event.(domain.CommandRefused); ok {
 		p.Command, p.Code, p.Count, p.First, p.Last = e.Command, e.Code, e.Count, e.First, e.Last

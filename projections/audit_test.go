@@ -36,15 +36,17 @@ func TestTheMetadataTellHowItCameAbout(t *testing.T) {
 	h[0].Request = uid(0x4e, 3)
 	h[0].Provenance = dcb.Provenance{
 		Actor: uid(0x05, 1), ActorTenant: domain.Root.UUID, Token: uid(0x70, 1), Command: "reactivate-user", Target: uid(0x05, 3),
-		Correlation: "r-1", Causation: uid(0x65, 9),
+		Correlation: "r-1", Causation: uid(0x65, 9), Session: uid(0x5e, 1), App: "billing", IP: sealed("ip"), Agent: sealed("agent"),
 	}
 	h.expect(t, projections.Audit,
 		`SELECT e.key, e.value #>> '{}' FROM audit_log, jsonb_each(metadata) e ORDER BY e.key`,
 		"actor_tenant 00000000-0000-0000-0000-000000000001",
+		"app billing",
 		"causation 00000000-0000-7000-8000-000000006509",
 		"command reactivate-user",
 		"correlation r-1",
 		"request 00000000-0000-7000-8000-000000004e03",
+		"session 00000000-0000-7000-8000-000000005e01",
 		"source_app core",
 		"target 00000000-0000-7000-8000-000000000503",
 		"token 00000000-0000-7000-8000-000000007001")
@@ -57,4 +59,12 @@ func TestARefusalIsAudited(t *testing.T) {
 	}).expect(t, projections.Audit,
 		`SELECT action, object_ref, metadata->>'command', metadata->>'code', metadata->>'count', metadata->>'first', metadata->>'last' FROM audit_log`,
 		"command.refused role:x assign-role may-not-grant 3 2026-01-02T08:00:00Z 2026-01-02T08:01:00Z")
+}
+
+func TestFromWhereSomebodyActedIsKeptAsItWasSealed(t *testing.T) {
+	one := domain.UserID{UUID: uid(0x05, 3)}
+	h := given(domain.UserReactivated{User: one}, domain.UserDeactivated{User: one})
+	h[0].Provenance = dcb.Provenance{Actor: uid(0x05, 1), IP: sealed("ip"), Agent: sealed("agent")}
+	h.expect(t, projections.Audit, `SELECT position, ip, user_agent, metadata ?| '{ip,user_agent}' FROM audit_log ORDER BY position`,
+		"1 sealed:ip sealed:agent false", "2 - - false")
 }

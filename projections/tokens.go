@@ -15,7 +15,8 @@ var tokens = feature{
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.TokenIssued) error {
 			return q.IssueToken(ctx, rows.IssueTokenParams{
 				TenantID: m.Tenant, ID: e.Token.UUID, UserID: e.User.UUID, Name: e.Name, Prefix: e.Prefix,
-				TokenHash: e.Hash, Scopes: texts(e.Scopes), ExpiresAt: e.ExpiresAt, At: m.At, Version: m.Position,
+				TokenHash: e.Hash, Scopes: texts(e.Scopes), ExpiresAt: e.ExpiresAt, At: m.At,
+				AppID: orNull(string(e.App)), Version: m.Position,
 			})
 		}),
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.TokenRotated) error {

@@ -38,6 +38,12 @@ var users = feature{
 				At: m.At, Version: m.Position,
 			})
 		}),
+		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.UserContactChanged) error {
+			return q.ChangeUserContact(ctx, rows.ChangeUserContactParams{
+				TenantID: m.Tenant, ID: e.User.UUID, Phone: orNull(e.Phone.Ciphertext()), Address: orNull(e.Address.Ciphertext()),
+				At: m.At, Version: m.Position,
+			})
+		}),
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.UserMoved) error {
 			return q.MoveUser(ctx, rows.MoveUserParams{
 				TenantID: m.Tenant, ID: e.User.UUID, DepartmentID: orNull(e.Department.UUID), At: m.At, Version: m.Position,
@@ -49,6 +55,7 @@ var users = feature{
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.UserReactivated) error {
 			return q.ReactivateUser(ctx, rows.ReactivateUserParams{TenantID: m.Tenant, ID: e.User.UUID, At: m.At, Version: m.Position})
 		}),
+		ignoring[domain.UserExported](),
 	},
 	objects: []object{
 		about(func(e domain.UserRegistered) dcb.Tagger { return e.User }),
@@ -57,5 +64,7 @@ var users = feature{
 		about(func(e domain.UserMoved) dcb.Tagger { return e.User }),
 		about(func(e domain.UserDeactivated) dcb.Tagger { return e.User }),
 		about(func(e domain.UserReactivated) dcb.Tagger { return e.User }),
+		about(func(e domain.UserContactChanged) dcb.Tagger { return e.User }),
+		about(func(e domain.UserExported) dcb.Tagger { return e.User }),
 	},
 }

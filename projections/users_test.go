@@ -8,7 +8,7 @@ import (
 	"chancery/projections"
 )
 
-func sealed(s string) dcb.Personal { return dcb.Sealed("sealed:" + s) }
+func sealed(s string) dcb.Personal { return dcb.FromCiphertext("sealed:" + s) }
 func hashed(s string) dcb.Claim    { return dcb.Claim{}.Hashed(dcb.Tag(s)) }
 
 func TestAUserIsChangedMovedDeactivatedAndReactivated(t *testing.T) {
@@ -41,6 +41,19 @@ func TestAnAddressGoesFromOneUserToAnother(t *testing.T) {
 		domain.UserRegistered{User: bob, Email: sealed("office"), EmailKey: hashed("email:aa"), DisplayName: sealed("Bob"), Status: domain.UserActive},
 	).expect(t, projections.Core, "SELECT id, email, email_key, version FROM users ORDER BY id",
 		"0501 sealed:ann email:bb 2", "0502 sealed:office email:aa 3")
+}
+
+func TestAUserCanBeReachedAndThenNoMore(t *testing.T) {
+	ann, bob := domain.UserID{UUID: uid(0x05, 1)}, domain.UserID{UUID: uid(0x05, 2)}
+	given(
+		domain.UserRegistered{User: ann, DisplayName: sealed("Ann"), Status: domain.UserActive},
+		domain.UserRegistered{User: bob, DisplayName: sealed("Bob"), Status: domain.UserActive},
+		domain.UserContactChanged{User: ann, Phone: sealed("+49"), Address: sealed("Weg 1")},
+		domain.UserContactChanged{User: bob, Phone: sealed("+48"), Address: sealed("Weg 2")},
+		domain.UserContactChanged{User: bob, Address: sealed("Weg 3")},
+		domain.UserExported{User: bob},
+	).expect(t, projections.Core, "SELECT id, phone, address, updated_at, version FROM users ORDER BY id",
+		"0501 sealed:+49 sealed:Weg 1 08:03 3", "0502 - sealed:Weg 3 08:05 5")
 }
 
 func TestTheSameAddressInTwoTenantsIsNoClaimOnEither(t *testing.T) {

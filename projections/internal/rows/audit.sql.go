@@ -15,9 +15,9 @@ import (
 
 const writeAudit = `-- name: WriteAudit :exec
 INSERT INTO audit_log (tenant_id, position, id, actor_user_id, effective_user_id, action, object_ref, metadata,
-    is_delegated, is_impersonated, delegation_id, impersonation_id, occurred_at, created_at)
+    is_delegated, is_impersonated, delegation_id, impersonation_id, occurred_at, created_at, ip, user_agent)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-    $9, $10, $11, $12, $13, $14)
+    $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (tenant_id, position) DO NOTHING
 `
 
@@ -36,6 +36,8 @@ type WriteAuditParams struct {
 	ImpersonationID *uuid.UUID
 	OccurredAt      time.Time
 	CreatedAt       time.Time
+	Ip              *string
+	UserAgent       *string
 }
 
 func (q *Queries) WriteAudit(ctx context.Context, arg WriteAuditParams) error {
@@ -54,6 +56,8 @@ func (q *Queries) WriteAudit(ctx context.Context, arg WriteAuditParams) error {
 		arg.ImpersonationID,
 		arg.OccurredAt,
 		arg.CreatedAt,
+		arg.Ip,
+		arg.UserAgent,
 	)
 	return err
 }

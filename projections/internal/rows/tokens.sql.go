@@ -13,8 +13,8 @@ import (
 )
 
 const issueToken = `-- name: IssueToken :exec
-INSERT INTO api_tokens (tenant_id, id, user_id, name, prefix, token_hash, scopes, status, expires_at, created_at, rotated_at, revoked_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, NULL, NULL, $10)
+INSERT INTO api_tokens (tenant_id, id, user_id, name, prefix, token_hash, scopes, status, expires_at, created_at, rotated_at, revoked_at, app_id, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, NULL, NULL, $10, $11)
 ON CONFLICT (tenant_id, id) DO NOTHING
 `
 
@@ -28,6 +28,7 @@ type IssueTokenParams struct {
 	Scopes    []string
 	ExpiresAt time.Time
 	At        time.Time
+	AppID     *string
 	Version   int64
 }
 
@@ -42,6 +43,7 @@ func (q *Queries) IssueToken(ctx context.Context, arg IssueTokenParams) error {
 		arg.Scopes,
 		arg.ExpiresAt,
 		arg.At,
+		arg.AppID,
 		arg.Version,
 	)
 	return err

@@ -12,6 +12,32 @@ import (
 	"github.com/google/uuid"
 )
 
+const changeUserContact = `-- name: ChangeUserContact :exec
+UPDATE users SET phone = $1, address = $2, updated_at = $3, version = $4
+WHERE tenant_id = $5 AND id = $6 AND version < $4
+`
+
+type ChangeUserContactParams struct {
+	Phone    *string
+	Address  *string
+	At       time.Time
+	Version  int64
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) ChangeUserContact(ctx context.Context, arg ChangeUserContactParams) error {
+	_, err := q.db.Exec(ctx, changeUserContact,
+		arg.Phone,
+		arg.Address,
+		arg.At,
+		arg.Version,
+		arg.TenantID,
+		arg.ID,
+	)
+	return err
+}
+
 const changeUserEmail = `-- name: ChangeUserEmail :exec
 UPDATE users SET email = $1, email_key = $2, updated_at = $3, version = $4
 WHERE tenant_id = $5 AND id = $6 AND version < $4
@@ -107,8 +133,8 @@ func (q *Queries) ReactivateUser(ctx context.Context, arg ReactivateUserParams) 
 }
 
 const registerUser = `-- name: RegisterUser :exec
-INSERT INTO users (tenant_id, id, email, email_key, display_name, department_id, status, created_at, updated_at, deactivated_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, NULL, $9)
+INSERT INTO users (tenant_id, id, email, email_key, display_name, department_id, status, created_at, updated_at, deactivated_at, version, phone, address)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, NULL, $9, NULL, NULL)
 ON CONFLICT (tenant_id, id) DO NOTHING
 `
 

@@ -1,6 +1,6 @@
 -- name: IssueToken :exec
-INSERT INTO api_tokens (tenant_id, id, user_id, name, prefix, token_hash, scopes, status, expires_at, created_at, rotated_at, revoked_at, version)
-VALUES (@tenant_id, @id, @user_id, @name, @prefix, @token_hash, @scopes, 'active', @expires_at, @at, NULL, NULL, @version)
+INSERT INTO api_tokens (tenant_id, id, user_id, name, prefix, token_hash, scopes, status, expires_at, created_at, rotated_at, revoked_at, app_id, version)
+VALUES (@tenant_id, @id, @user_id, @name, @prefix, @token_hash, @scopes, 'active', @expires_at, @at, NULL, NULL, @app_id, @version)
 ON CONFLICT (tenant_id, id) DO NOTHING;
 
 -- name: RotateToken :exec

@@ -1,6 +1,6 @@
 -- name: RegisterUser :exec
-INSERT INTO users (tenant_id, id, email, email_key, display_name, department_id, status, created_at, updated_at, deactivated_at, version)
-VALUES (@tenant_id, @id, @email, @email_key, @display_name, @department_id, @status, @at, @at, NULL, @version)
+INSERT INTO users (tenant_id, id, email, email_key, display_name, department_id, status, created_at, updated_at, deactivated_at, version, phone, address)
+VALUES (@tenant_id, @id, @email, @email_key, @display_name, @department_id, @status, @at, @at, NULL, @version, NULL, NULL)
 ON CONFLICT (tenant_id, id) DO NOTHING;
 
 -- name: UpdateUser :exec
@@ -9,6 +9,10 @@ WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
 
 -- name: ChangeUserEmail :exec
 UPDATE users SET email = @email, email_key = @email_key, updated_at = @at, version = @version
+WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
+
+-- name: ChangeUserContact :exec
+UPDATE users SET phone = @phone, address = @address, updated_at = @at, version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
 
 -- name: MoveUser :exec

@@ -3,14 +3,34 @@ package readmodels
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"chancery/readmodels/internal/decimal"
 	"chancery/readmodels/internal/rows"
 )
 
-// AuditEntry is who did what to what, and for whom. Its id is that of the event.
+// AuditEntry is who did what to what, for whom, and from where. Its id is that of the event.
 type AuditEntry rows.AuditLog
 
 func (i *AuditEntry) key() (string, decimal.Int64) { return i.Position.String(), i.Position }
+
+func (i *AuditEntry) personal() (uuid.UUID, []column) {
+	if i.ActorUserID == nil {
+		return uuid.Nil, nil
+	}
+	return *i.ActorUserID, []column{{"ip", i.Ip}, {"user_agent", i.UserAgent}}
+}
+
+// entryOf is what a tenant sees of a row: of those who act in it and belong to another, such as the platform's staff, it does not
+// see from where.
+func entryOf(r rows.AuditLog) AuditEntry {
+	if r.Ip != nil || r.UserAgent != nil {
+		if actorIn(r.Metadata).Tenant != r.TenantID {
+			r.Ip, r.UserAgent = nil, nil
+		}
+	}
+	return AuditEntry(r)
+}
 
 var audit = collection(
 	Collection{
@@ -30,5 +50,5 @@ var audit = collection(
 			}
 		}
 		found, err := list(ctx, asked)
-		return each(found, func(r rows.AuditLog) AuditEntry { return AuditEntry(r) }), err
+		return each(found, entryOf), err
 	})

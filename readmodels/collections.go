@@ -2,6 +2,7 @@ package readmodels
 
 import (
 	"context"
+	"reflect"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -14,8 +15,10 @@ import (
 // Collections is every collection there is, in the order of the API. To add one: its file, its SQL, its line.
 var Collections = []Collection{
 	tenants, domains, departments, groups, groupMemberships, policies,
-	users, identities, tokens,
+	users, identities, tokens, credentials, sessions, links, erasures,
+	secrets, secretVersions, secretAccess,
 	privileges, roles, assignments, overrides,
+	issuers,
 	audit, events,
 }
 
@@ -38,9 +41,10 @@ const (
 
 // Collection is a list of things of one kind, as the API shows it.
 type Collection struct {
-	Name      string // as in the address
-	Kind      string // of the tag under which the log keeps a thing's history; empty if things have none
-	Projector string // whose offset says how much an answer has seen; empty: the log itself, which never lags
+	Name      string           // as in the address
+	Kind      string           // of the tag under which the log keeps a thing's history; empty if things have none
+	Projector string           // whose offset says how much an answer has seen; empty: the log itself, which never lags
+	Needs     domain.Privilege // to read it; core.<name>.read if empty
 	Filters   []Filter
 	Item      any // a zero item, to describe its shape
 
@@ -50,7 +54,19 @@ type Collection struct {
 
 // Privilege is what a caller needs to read the collection.
 func (c Collection) Privilege() domain.Privilege {
+	if c.Needs != "" {
+		return c.Needs
+	}
 	return domain.Privilege("core." + c.Name + ".read")
+}
+
+// Owned is an item of a collection of which users may read their own.
+type Owned interface{ Owner() uuid.UUID }
+
+// Own reports whether users may read those of its items that are their own, whatever they lack.
+func (c Collection) Own() bool {
+	_, owned := reflect.TypeAssert[Owned](reflect.New(reflect.TypeOf(c.Item)))
+	return owned
 }
 
 // item is one row on its way out.

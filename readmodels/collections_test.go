@@ -43,15 +43,47 @@ func (w *world) fill(tenant uuid.UUID) {
 		email := fmt.Sprintf("u%d@acme.test", i)
 		w.put("users", tenant, row{
 			"id": u, "email": w.seal(tenant, u, "email", email), "email_key": w.claim(tenant, domain.Email(email).Claim().Tag()),
+			"phone": w.seal(tenant, u, "phone", "+4930123456"), "address": w.seal(tenant, u, "address", "Weg 1\n12345 Berlin"),
 			"display_name": w.seal(tenant, u, "display_name", "User"), "department_id": u, "status": []string{"active", "invited"}[i],
 		})
 		w.put("user_identities", tenant, row{
 			"id": uuid.New(), "user_id": u, "issuer": fmt.Sprintf("https://i%d.test", i), "subject": w.seal(tenant, u, "subject", email),
 			"subject_key": "identity:" + u.String(), "status": []string{"linked", "unlinked"}[i],
 		})
+		w.put("links", tenant, row{
+			"id": uuid.New(), "user_id": u, "purpose": []string{"invitation", "password-reset"}[i], "status": []string{"issued", "used"}[i],
+			"reason": "", "expires_at": w.at,
+		})
 		w.put("api_tokens", tenant, row{
 			"id": uuid.New(), "user_id": u, "name": fmt.Sprint("token ", i), "prefix": fmt.Sprint("chy_", i), "token_hash": []byte("secret"),
-			"scopes": []string{"*"}, "status": []string{"active", "revoked"}[i], "expires_at": w.at,
+			"scopes": []string{"*"}, "status": []string{"active", "revoked"}[i], "expires_at": w.at, "app_id": []string{"core", "shop"}[i],
+		})
+		w.put("user_credentials", tenant, row{
+			"id": uuid.New(), "user_id": u, "kind": []string{"totp", "passkey"}[i], "name": "phone", "status": []string{"active", "removed"}[i],
+			"material": "sealed:2:x",
+		})
+		w.put("sessions", tenant, row{
+			"id": uuid.New(), "user_id": u, "status": []string{"active", "ended"}[i], "methods": []string{"pwd"}, "last_proof": []string{"pwd"},
+			"issuer_id": u, "ip": w.seal(tenant, u, "ip", "192.0.2.7"), "user_agent": w.seal(tenant, u, "user_agent", "curl"),
+			"idle_seconds": 60, "started_at": w.at, "authenticated_at": w.at, "last_seen_at": w.at, "expires_at": w.at,
+		})
+		w.put("secrets", tenant, row{
+			"id": u, "app_id": []string{"core", "shop"}[i], "name": fmt.Sprint("secret-", i), "description": "", "encrypted_blob": "sealed:2:x",
+			"current_version": 1, "status": []string{"active", "destroyed"}[i], "rotate_every_days": 0,
+		})
+		w.put("secret_versions", tenant, row{
+			"id": uuid.New(), "secret_id": u, "number": 1, "status": []string{"current", "destroyed"}[i],
+		})
+	}
+	for i, u := range []uuid.UUID{one, two} {
+		w.put("erasures", tenant, row{
+			"id": uuid.New(), "user_id": u, "reason": "asked", "status": []string{"requested", "done"}[i], "requested_by": []uuid.UUID{two, one}[i],
+		})
+	}
+	for i, status := range []string{"enabled", "disabled"} {
+		w.put("issuers", tenant, row{
+			"id": uuid.New(), "name": "ID", "url": fmt.Sprintf("https://i%d.test", i), "client_id": "c", "client_secret": "", "scopes": []string{"openid"},
+			"audiences": []string{}, "provisioning": "none", "groups_claim": "", "group_map": "[]", "status": status,
 		})
 	}
 	for i, r := range []uuid.UUID{one, two} {
@@ -75,8 +107,13 @@ func (w *world) fill(tenant uuid.UUID) {
 		id := w.happen(tenant, typ, "{}", "group:"+one.String())
 		w.put("audit_log", tenant, row{
 			"position": w.head, "id": id, "actor_user_id": []uuid.UUID{one, two}[i], "effective_user_id": []uuid.UUID{two, one}[i],
-			"action": typ, "object_ref": fmt.Sprintf("group:%d", i), "metadata": "{}", "is_delegated": false, "is_impersonated": false,
-			"occurred_at": w.at,
+			"action": typ, "object_ref": fmt.Sprintf("group:%d", i), "metadata": fmt.Sprintf(`{"actor_tenant":%q}`, tenant), "is_delegated": false, "is_impersonated": false,
+			"occurred_at": w.at, "ip": w.seal(tenant, []uuid.UUID{one, two}[i], "ip", "192.0.2.7"),
+		})
+		u := []uuid.UUID{one, two}[i]
+		w.put("secret_access_log", tenant, row{
+			"position": w.head, "id": id, "secret_id": u, "version_id": u, "number": 1, "user_id": u, "app_id": []string{"core", "shop"}[i],
+			"purpose": "", "ip": w.seal(tenant, u, "ip", "192.0.2.7"), "user_agent": w.seal(tenant, u, "user_agent", "curl"),
 		})
 	}
 	w.exec("chancery_owner", "ALTER TABLE events DISABLE TRIGGER USER")

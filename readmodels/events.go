@@ -1,6 +1,7 @@
 package readmodels
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,11 +11,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"chancery/internal/vault"
 	"chancery/readmodels/internal/decimal"
 	"chancery/readmodels/internal/rows"
 )
 
 // Event is an event as the log has it. Personal fields of the payload are masked, except in the history of their own thing.
+// From where the actor came is opened if they belong to the tenant, and else left out.
 type Event struct {
 	Position    decimal.Int64   `json:"position"`
 	ID          uuid.UUID       `json:"id"`
@@ -29,6 +32,7 @@ type Event struct {
 	CreatedAt   time.Time       `json:"created_at"`
 
 	opening bool          // the payload is to be opened
+	from    uuid.UUID     // whose key opens the metadata; nil if there is nothing to open
 	place   decimal.Int64 // within the list
 }
 
@@ -41,11 +45,25 @@ type EventRef struct {
 
 func (i *Event) key() (string, decimal.Int64) { return i.place.String(), i.Position }
 
-func (i *Event) document() *[]byte {
-	if !i.opening {
-		return nil
+func (i *Event) documents() (subject uuid.UUID, docs []*[]byte) {
+	if i.opening {
+		docs = append(docs, (*[]byte)(&i.Payload))
 	}
-	return (*[]byte)(&i.Payload)
+	if i.from != uuid.Nil {
+		docs = append(docs, (*[]byte)(&i.Metadata))
+	}
+	return i.from, docs
+}
+
+// acting is who caused an event, as its metadata have it.
+type acting struct {
+	User   uuid.UUID `json:"actor"`
+	Tenant uuid.UUID `json:"actor_tenant"`
+}
+
+func actorIn(metadata []byte) (a acting) {
+	_ = json.Unmarshal(metadata, &a) // of our own making; what cannot be read names nobody
+	return a
 }
 
 var events = collection(
@@ -66,6 +84,9 @@ var events = collection(
 		return each(found, func(r rows.EventsRow) Event { return eventOf(r) }), err
 	})
 
+// hashing are the kinds of events that hold the hash of a token.
+var hashing = []string{"token.", "session.", "link."}
+
 // eventOf masks what must not be shown: personal fields unless the type is among those to be opened, and a token's hash.
 func eventOf(r rows.EventsRow, opened ...string) Event {
 	e := Event{
@@ -76,8 +97,15 @@ func eventOf(r rows.EventsRow, opened ...string) Event {
 	if !e.opening {
 		e.Payload = mask(e.Payload)
 	}
-	if strings.HasPrefix(e.Type, "token.") {
+	if slices.ContainsFunc(hashing, func(kind string) bool { return strings.HasPrefix(e.Type, kind) }) {
 		e.Payload = maskHash(e.Payload)
+	}
+	if bytes.Contains(e.Metadata, []byte(vault.Mark)) {
+		if a := actorIn(e.Metadata); a.Tenant == r.TenantID {
+			e.from = a.User
+		} else {
+			e.Metadata = without(e.Metadata)
+		}
 	}
 	return e
 }

@@ -99,13 +99,16 @@ type row map[string]any
 func (w *world) put(table string, tenant uuid.UUID, r row) {
 	w.t.Helper()
 	all := row{"created_at": w.at}
+	if table == "sessions" {
+		delete(all, "created_at")
+	}
 	if table != "tenants" {
 		all["tenant_id"] = tenant
 	}
-	if table != "audit_log" {
+	if !slices.Contains([]string{"audit_log", "secret_access_log"}, table) {
 		all["version"] = 7
 	}
-	if !slices.Contains([]string{"audit_log", "user_identities", "api_tokens", "role_privileges", "role_parents", "assignments", "policy_overrides"}, table) {
+	if !slices.Contains([]string{"audit_log", "user_identities", "user_credentials", "sessions", "erasures", "links", "api_tokens", "role_privileges", "role_parents", "assignments", "policy_overrides", "secret_versions", "secret_access_log"}, table) {
 		all["updated_at"] = w.at
 	}
 	maps.Copy(all, r)
@@ -128,11 +131,17 @@ func (w *world) exec(role ledger.Role, sql string, args ...any) {
 // happen appends an event to the log and returns its id.
 func (w *world) happen(tenant uuid.UUID, typ, payload string, tags ...string) uuid.UUID {
 	w.t.Helper()
+	return w.happenBy(tenant, "{}", typ, payload, tags...)
+}
+
+// happenBy is happen with metadata.
+func (w *world) happenBy(tenant uuid.UUID, metadata, typ, payload string, tags ...string) uuid.UUID {
+	w.t.Helper()
 	w.head++
 	w.events[tenant]++
 	id := uuid.New()
 	w.exec(ledger.Append, `INSERT INTO events (position, id, tenant_id, tenant_seq, type, payload, metadata, tags, request_id, occurred_at, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $8, $9, $9)`, w.head, id, tenant, w.events[tenant], typ, payload, tags, uuid.New(), w.at)
+		VALUES ($1, $2, $3, $4, $5, $6, $10, $7, $8, $9, $9)`, w.head, id, tenant, w.events[tenant], typ, payload, tags, uuid.New(), w.at, metadata)
 	for _, tag := range tags {
 		w.exec(ledger.Append, "INSERT INTO event_tags VALUES ($1, $2, $3)", eventlog.TagHash(tag), eventlog.TypeHash(typ), w.head)
 	}

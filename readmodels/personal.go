@@ -1,10 +1,12 @@
 package readmodels
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -28,15 +30,16 @@ type column struct {
 	text *string // nil where there is none
 }
 
-// documented is an item with sealed texts somewhere in a document.
-type documented interface{ document() *[]byte }
+// documented is an item with sealed texts somewhere in documents. The subject, if any, is one whose key they need.
+type documented interface {
+	documents() (subject uuid.UUID, docs []*[]byte)
+}
 
 // open replaces sealed texts by what they say, with one read of the data keys for all.
 func (v View) open(ctx context.Context, items []item) error {
 	var subjects []uuid.UUID
 	for _, i := range items {
-		if p, ok := i.(personal); ok {
-			subject, _ := p.personal()
+		if subject := subjectOf(i); subject != uuid.Nil {
 			subjects = append(subjects, subject)
 		}
 	}
@@ -53,9 +56,25 @@ func (v View) open(ctx context.Context, items []item) error {
 	return nil
 }
 
+// subjectOf is whose key an item needs, nil if it needs none.
+func subjectOf(i item) uuid.UUID {
+	switch i := i.(type) {
+	case personal:
+		subject, columns := i.personal()
+		if slices.ContainsFunc(columns, func(c column) bool { return c.text != nil && *c.text != "" }) {
+			return subject
+		}
+	case documented:
+		subject, _ := i.documents()
+		return subject
+	}
+	return uuid.Nil
+}
+
 func (v View) openOne(ctx context.Context, i item) (err error) {
 	if d, ok := i.(documented); ok {
-		if doc := d.document(); doc != nil {
+		_, docs := d.documents()
+		for _, doc := range docs {
 			if *doc, err = v.reader.config.Opener.OpenJSON(ctx, v.tenant.UUID, *doc); err != nil {
 				return err
 			}
@@ -95,12 +114,26 @@ func (v View) openText(ctx context.Context, subject uuid.UUID, field, text strin
 
 // The log writes sealed texts and hashes without escapes; a quotation mark inside another text is escaped.
 var (
-	sealedText = regexp.MustCompile(`"sealed:1:[^"\\]*"`)
+	sealedText = regexp.MustCompile(`"sealed:[12]:[^"\\]*"`)
 	secretHash = regexp.MustCompile(`"hash":\s*"[^"\\]*"`)
 )
 
 // mask hides the sealed texts of a document.
 func mask(doc []byte) []byte { return sealedText.ReplaceAllLiteral(doc, []byte(`"`+sealed+`"`)) }
+
+// without leaves out the sealed texts of a document.
+func without(doc []byte) []byte { return sealedText.ReplaceAllLiteral(doc, []byte("null")) }
+
+// maskOthers hides the sealed texts of all but one subject.
+func maskOthers(doc []byte, subject uuid.UUID) []byte {
+	own := []byte(`"` + vault.Mark + "1:" + subject.String() + ":")
+	return sealedText.ReplaceAllFunc(doc, func(text []byte) []byte {
+		if bytes.HasPrefix(text, own) {
+			return text
+		}
+		return []byte(`"` + sealed + `"`)
+	})
+}
 
 // maskHash hides the hash of a token as well.
 func maskHash(doc []byte) []byte { return secretHash.ReplaceAllLiteral(doc, []byte(`"hash":"[hash]"`)) }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"chancery/domain"
+	"chancery/internal/vault"
 	"chancery/readmodels"
 )
 
@@ -27,6 +29,9 @@ func TestPersonalColumnsAreOpened(t *testing.T) {
 	found := list(t, w.now(mine), "users", readmodels.Params{Filter: map[string]string{"email": "U1@Acme.test"}}).Items
 	if len(found) != 1 || *found[0].(*readmodels.User).Email != "u1@acme.test" || found[0].(*readmodels.User).DisplayName != "User" {
 		t.Fatalf("%v", objects(t, found))
+	}
+	if u := found[0].(*readmodels.User); *u.Phone != "+4930123456" || *u.Address != "Weg 1\n12345 Berlin" {
+		t.Errorf("%v", objects(t, found))
 	}
 	subject := list(t, w.now(mine), "identities", readmodels.Params{Filter: map[string]string{"status": "unlinked"}}).Items[0].(*readmodels.Identity).Subject
 	if subject != "u1@acme.test" {
@@ -127,5 +132,69 @@ func TestAHistoryIsOfTheTagAndNotOfItsHash(t *testing.T) {
 	}
 	if refs, err = w.reader.EventsAt(t.Context(), uuid.New(), []int64{1}); err != nil || len(refs) != 0 {
 		t.Errorf("another tenant sees %v %v", refs, err)
+	}
+}
+
+func TestFromWhereSomebodyActedIsToldInTheirOwnTenant(t *testing.T) {
+	w := newWorld(t)
+	mine, ann, gone, staff := uuid.New(), uuid.New(), uuid.New(), uuid.New()
+	ip := map[uuid.UUID]string{ann: w.seal(mine, ann, "ip", "192.0.2.7"), gone: w.seal(mine, gone, "ip", "192.0.2.8"), staff: w.seal(domain.Root.UUID, staff, "ip", "192.0.2.9")}
+	agent := map[uuid.UUID]string{ann: w.seal(mine, ann, "user_agent", "curl"), staff: w.seal(domain.Root.UUID, staff, "user_agent", "curl")}
+	delete(w.keys, gone)
+	w.vault.Drop(mine, gone)
+	for who, home := range map[uuid.UUID]uuid.UUID{ann: mine, gone: mine, staff: domain.Root.UUID} {
+		metadata := fmt.Sprintf(`{"actor":%q,"actor_tenant":%q,"correlation":"sealed: no","ip":%q`, who, home, ip[who])
+		r := row{"actor_user_id": who, "action": "x", "object_ref": "x", "metadata": fmt.Sprintf(`{"actor_tenant":%q}`, home), "is_delegated": false, "is_impersonated": false, "occurred_at": w.at, "ip": ip[who]}
+		if agent[who] != "" {
+			metadata += fmt.Sprintf(`,"user_agent":%q`, agent[who])
+			r["user_agent"] = agent[who]
+		}
+		r["id"] = w.happenBy(mine, metadata+"}", "group.created", "{}", "group:"+ann.String())
+		r["position"] = w.head
+		w.put("audit_log", mine, r)
+	}
+	w.put("audit_log", mine, row{"id": uuid.New(), "position": 99, "action": "x", "object_ref": "x", "metadata": "{}", "is_delegated": false, "is_impersonated": false, "occurred_at": w.at})
+	want := map[string][2]any{ann.String(): {"192.0.2.7", "curl"}, gone.String(): {"[erased]", nil}, staff.String(): {nil, nil}, "<nil>": {nil, nil}}
+	rows := objects(t, list(t, w.now(mine), "audit", readmodels.Params{}).Items)
+	if len(rows) != len(want) {
+		t.Fatalf("%v", rows)
+	}
+	for _, o := range rows {
+		if got := [2]any{o["ip"], o["user_agent"]}; got != want[fmt.Sprint(o["actor_user_id"])] {
+			t.Errorf("audit of %v: %v", o["actor_user_id"], got)
+		}
+	}
+	history, err := w.now(mine).History(t.Context(), of(t, "groups"), ann.String(), readmodels.Params{})
+	if err != nil || len(history.Items) != 3 {
+		t.Fatal(history, err)
+	}
+	for _, o := range append(objects(t, list(t, w.now(mine), "events", readmodels.Params{}).Items), objects(t, history.Items)...) {
+		m := o["metadata"].(map[string]any)
+		if got := [2]any{m["ip"], m["user_agent"]}; got != want[m["actor"].(string)] || m["correlation"] != "sealed: no" {
+			t.Errorf("event by %v: %v", m["actor"], m)
+		}
+	}
+}
+
+func TestSecretsAreShownToNobody(t *testing.T) {
+	w := newWorld(t)
+	mine, ann := uuid.New(), uuid.New()
+	sealer := w.vault.Sealer()
+	secret, err := sealer.SealAs(t.Context(), vault.SecretData, mine, ann, "hash", "canary")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range sealer.NewKeys() {
+		w.keys[k.Subject] = k.Wrapped
+	}
+	w.happen(mine, "user.updated", fmt.Sprintf(`{"hash":%q}`, secret), "user:"+ann.String())
+	history, err := w.now(mine).History(t.Context(), of(t, "users"), ann.String(), readmodels.Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range append(history.Items, list(t, w.now(mine), "events", readmodels.Params{}).Items...) {
+		if got := string(e.(*readmodels.Event).Payload); got != `{"hash":"[sealed]"}` {
+			t.Errorf("shown: %s", got)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package readmodels_test
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -25,12 +26,14 @@ func TestNoListReadsAWholeTable(t *testing.T) {
 		SELECT t.id, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'member', now(), now(), n FROM `+many, mine)
 	w.exec(ledger.Project, `INSERT INTO audit_log (tenant_id, position, id, actor_user_id, action, object_ref, metadata, is_delegated, is_impersonated, occurred_at, created_at)
 		SELECT t.id, n + 100, gen_random_uuid(), gen_random_uuid(), 'a' || n % 9, 'user:' || n, '{}', false, false, now(), now() FROM `+many, mine)
+	w.exec(ledger.Project, `INSERT INTO secret_access_log (tenant_id, position, id, secret_id, version_id, number, user_id, purpose, created_at)
+		SELECT t.id, n + 100, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), '', now() FROM `+many, mine)
 	w.exec(ledger.Append, `INSERT INTO events (position, id, tenant_id, tenant_seq, type, payload, metadata, tags, request_id, occurred_at, created_at)
 		SELECT row_number() OVER () + 100, gen_random_uuid(), t.id, n + 100, 'a', '{}', '{}', '{group:x}', gen_random_uuid(), now(), now() FROM `+many, mine)
 	w.exec(ledger.Append, `INSERT INTO event_tags SELECT position % 3000, 1, position FROM events`)
-	w.exec(ledger.Owner, "ANALYZE events, event_tags, users, assignments, group_memberships, audit_log")
+	w.exec(ledger.Owner, "ANALYZE events, event_tags, users, assignments, group_memberships, audit_log, secret_access_log")
 
-	large := []string{"events", "event_tags", "users", "assignments", "group_memberships", "audit_log"}
+	large := []string{"events", "event_tags", "users", "assignments", "group_memberships", "audit_log", "secret_access_log"}
 	var asked string
 	reader := w.readerOver(watched{w.ledger, func(mode any, plan string) {
 		if mode != pgx.QueryExecModeCacheDescribe {
@@ -46,7 +49,7 @@ func TestNoListReadsAWholeTable(t *testing.T) {
 		}
 	}})
 	view := reader.Now(domain.TenantID{UUID: mine})
-	for _, name := range []string{"users", "assignments", "group-memberships", "audit", "events"} {
+	for _, name := range []string{"users", "assignments", "group-memberships", "audit", "secret-access", "events"} {
 		c := of(t, name)
 		filters := append([]readmodels.Filter{{Name: "", Kind: ""}}, c.Filters...)
 		for _, f := range filters {
@@ -73,5 +76,10 @@ func TestNoListReadsAWholeTable(t *testing.T) {
 		}
 		asked = name + "/{id}/history"
 		_, _ = view.History(t.Context(), c, uuid.NewString(), readmodels.Params{})
+	}
+	asked = "users/{id}/export"
+	who := list(t, w.now(mine), "users", readmodels.Params{Limit: 1}).Items[0].(*readmodels.User).ID
+	if err := view.Export(t.Context(), domain.UserID{UUID: who}, 1<<40, w.at, io.Discard); err != nil {
+		t.Error(err)
 	}
 }

@@ -15,13 +15,13 @@ type User rows.UsersRow
 func (i *User) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
 func (i *User) personal() (uuid.UUID, []column) {
-	return i.ID, []column{{"email", i.Email}, {"display_name", &i.DisplayName}}
+	return i.ID, []column{{"email", i.Email}, {"display_name", &i.DisplayName}, {"phone", i.Phone}, {"address", i.Address}}
 }
 
 var users = collection(
 	Collection{
 		Name: "users", Kind: "user", Projector: core,
-		Filters: []Filter{{Name: "email", Kind: Email}, id("department_id"), text("status", "invited", "active", "inactive")},
+		Filters: []Filter{{Name: "email", Kind: Email}, id("department_id"), text("status", "invited", "active", "inactive", "erased")},
 	},
 	func(ctx context.Context, db *rows.Queries, q query) ([]User, error) {
 		found, err := db.Users(ctx, rows.UsersParams{

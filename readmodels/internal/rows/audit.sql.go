@@ -14,7 +14,7 @@ import (
 
 const audit = `-- name: Audit :many
 SELECT tenant_id, position, id, actor_user_id, effective_user_id, action, object_ref, metadata, is_delegated, is_impersonated,
-    delegation_id, impersonation_id, occurred_at, created_at
+    delegation_id, impersonation_id, occurred_at, created_at, ip, user_agent
 FROM audit_log a
 WHERE a.tenant_id = $1 AND a.position > $2
   AND ($3::uuid IS NULL OR a.position = (
@@ -72,6 +72,81 @@ func (q *Queries) Audit(ctx context.Context, arg AuditParams) ([]AuditLog, error
 			&i.ImpersonationID,
 			&i.OccurredAt,
 			&i.CreatedAt,
+			&i.Ip,
+			&i.UserAgent,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditAbout = `-- name: AuditAbout :many
+SELECT tenant_id, position, id, actor_user_id, effective_user_id, action, object_ref, metadata, is_delegated, is_impersonated,
+    delegation_id, impersonation_id, occurred_at, created_at, ip, user_agent
+FROM audit_log a
+WHERE a.tenant_id = $1 AND a.position = ANY (ARRAY(
+    SELECT hits.position FROM (
+        (SELECT x.position FROM audit_log x WHERE x.tenant_id = $1 AND x.actor_user_id = $2::uuid
+            AND x.position > $3 AND x.position <= $4 ORDER BY x.position LIMIT $5)
+        UNION
+        (SELECT y.position FROM audit_log y WHERE y.tenant_id = $1 AND y.effective_user_id = $2::uuid
+            AND y.effective_user_id IS DISTINCT FROM y.actor_user_id AND y.position > $3 AND y.position <= $4 ORDER BY y.position LIMIT $5)
+        UNION
+        (SELECT z.position FROM audit_log z WHERE z.tenant_id = $1 AND z.object_ref = $6
+            AND z.position > $3 AND z.position <= $4 ORDER BY z.position LIMIT $5)
+    ) hits ORDER BY hits.position LIMIT $5))
+ORDER BY a.position
+`
+
+type AuditAboutParams struct {
+	TenantID  uuid.UUID     `json:"tenant_id"`
+	UserID    uuid.UUID     `json:"user_id"`
+	After     decimal.Int64 `json:"after"`
+	UpTo      decimal.Int64 `json:"up_to"`
+	RowLimit  int32         `json:"row_limit"`
+	ObjectRef string        `json:"object_ref"`
+}
+
+// Entries in which a user acted, was acted for, or was the object. Each of the three has an index that holds its entries in order;
+// one condition over all of them would have the planner walk the tenant's whole log. Who acts for themselves is the actor.
+func (q *Queries) AuditAbout(ctx context.Context, arg AuditAboutParams) ([]AuditLog, error) {
+	rows, err := q.db.Query(ctx, auditAbout,
+		arg.TenantID,
+		arg.UserID,
+		arg.After,
+		arg.UpTo,
+		arg.RowLimit,
+		arg.ObjectRef,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditLog
+	for rows.Next() {
+		var i AuditLog
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.Position,
+			&i.ID,
+			&i.ActorUserID,
+			&i.EffectiveUserID,
+			&i.Action,
+			&i.ObjectRef,
+			&i.Metadata,
+			&i.IsDelegated,
+			&i.IsImpersonated,
+			&i.DelegationID,
+			&i.ImpersonationID,
+			&i.OccurredAt,
+			&i.CreatedAt,
+			&i.Ip,
+			&i.UserAgent,
 		); err != nil {
 			return nil, err
 		}
@@ -85,7 +160,7 @@ func (q *Queries) Audit(ctx context.Context, arg AuditParams) ([]AuditLog, error
 
 const auditNewestFirst = `-- name: AuditNewestFirst :many
 SELECT tenant_id, position, id, actor_user_id, effective_user_id, action, object_ref, metadata, is_delegated, is_impersonated,
-    delegation_id, impersonation_id, occurred_at, created_at
+    delegation_id, impersonation_id, occurred_at, created_at, ip, user_agent
 FROM audit_log a
 WHERE a.tenant_id = $1 AND a.position < $2
   AND ($3::uuid IS NULL OR a.position = (
@@ -142,6 +217,8 @@ func (q *Queries) AuditNewestFirst(ctx context.Context, arg AuditNewestFirstPara
 			&i.ImpersonationID,
 			&i.OccurredAt,
 			&i.CreatedAt,
+			&i.Ip,
+			&i.UserAgent,
 		); err != nil {
 			return nil, err
 		}

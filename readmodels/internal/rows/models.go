@@ -44,6 +44,8 @@ type AuditLog struct {
 	ImpersonationID *uuid.UUID      `json:"impersonation_id"`
 	OccurredAt      time.Time       `json:"occurred_at"`
 	CreatedAt       time.Time       `json:"created_at"`
+	Ip              *string         `json:"ip"`
+	UserAgent       *string         `json:"user_agent"`
 }
 
 type Department struct {
@@ -55,6 +57,19 @@ type Department struct {
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
 	Version   decimal.Int64 `json:"version"`
+}
+
+type Erasure struct {
+	TenantID    uuid.UUID     `json:"tenant_id"`
+	ID          uuid.UUID     `json:"id"`
+	UserID      uuid.UUID     `json:"user_id"`
+	Reason      string        `json:"reason"`
+	Status      string        `json:"status"`
+	RequestedBy *uuid.UUID    `json:"requested_by"`
+	EndedBy     *uuid.UUID    `json:"ended_by"`
+	CreatedAt   time.Time     `json:"created_at"`
+	EndedAt     *time.Time    `json:"ended_at"`
+	Version     decimal.Int64 `json:"version"`
 }
 
 type Group struct {
@@ -77,6 +92,38 @@ type GroupMembership struct {
 	Role      string        `json:"role"`
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
+	Version   decimal.Int64 `json:"version"`
+}
+
+type Issuer struct {
+	TenantID     uuid.UUID       `json:"tenant_id"`
+	ID           uuid.UUID       `json:"id"`
+	Name         string          `json:"name"`
+	Url          string          `json:"url"`
+	ClientID     string          `json:"client_id"`
+	ClientSecret string          `json:"client_secret"`
+	Scopes       []string        `json:"scopes"`
+	Audiences    []string        `json:"audiences"`
+	Provisioning string          `json:"provisioning"`
+	GroupsClaim  string          `json:"groups_claim"`
+	GroupMap     json.RawMessage `json:"group_map"`
+	Status       string          `json:"status"`
+	CreatedAt    time.Time       `json:"created_at"`
+	UpdatedAt    time.Time       `json:"updated_at"`
+	Version      decimal.Int64   `json:"version"`
+}
+
+type Link struct {
+	TenantID  uuid.UUID     `json:"tenant_id"`
+	ID        uuid.UUID     `json:"id"`
+	UserID    uuid.UUID     `json:"user_id"`
+	Purpose   string        `json:"purpose"`
+	Status    string        `json:"status"`
+	Reason    string        `json:"reason"`
+	ExpiresAt time.Time     `json:"expires_at"`
+	CreatedAt time.Time     `json:"created_at"`
+	MailedAt  *time.Time    `json:"mailed_at"`
+	EndedAt   *time.Time    `json:"ended_at"`
 	Version   decimal.Int64 `json:"version"`
 }
 
@@ -104,6 +151,37 @@ type Privilege struct {
 	Description string        `json:"description"`
 	CreatedAt   time.Time     `json:"created_at"`
 	UpdatedAt   time.Time     `json:"updated_at"`
+	Version     decimal.Int64 `json:"version"`
+}
+
+type SecretAccessLog struct {
+	TenantID     uuid.UUID     `json:"tenant_id"`
+	Position     decimal.Int64 `json:"position"`
+	ID           uuid.UUID     `json:"id"`
+	SecretID     uuid.UUID     `json:"secret_id"`
+	VersionID    uuid.UUID     `json:"version_id"`
+	Number       int32         `json:"number"`
+	UserID       *uuid.UUID    `json:"user_id"`
+	AppID        *string       `json:"app_id"`
+	TokenID      *uuid.UUID    `json:"token_id"`
+	SessionID    *uuid.UUID    `json:"session_id"`
+	DelegationID *uuid.UUID    `json:"delegation_id"`
+	Purpose      string        `json:"purpose"`
+	Ip           *string       `json:"ip"`
+	UserAgent    *string       `json:"user_agent"`
+	CreatedAt    time.Time     `json:"created_at"`
+}
+
+type SecretVersion struct {
+	TenantID    uuid.UUID     `json:"tenant_id"`
+	ID          uuid.UUID     `json:"id"`
+	SecretID    uuid.UUID     `json:"secret_id"`
+	Number      int32         `json:"number"`
+	Status      string        `json:"status"`
+	CreatedAt   time.Time     `json:"created_at"`
+	ReplacedAt  *time.Time    `json:"replaced_at"`
+	GraceUntil  *time.Time    `json:"grace_until"`
+	DestroyedAt *time.Time    `json:"destroyed_at"`
 	Version     decimal.Int64 `json:"version"`
 }
 

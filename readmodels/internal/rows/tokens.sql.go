@@ -14,16 +14,17 @@ import (
 )
 
 const tokens = `-- name: Tokens :many
-SELECT tenant_id, id, user_id, name, prefix, scopes, status, expires_at, created_at, rotated_at, revoked_at, version
+SELECT tenant_id, id, user_id, name, prefix, scopes, status, expires_at, created_at, rotated_at, revoked_at, app_id, version
 FROM api_tokens
 WHERE tenant_id = $1 AND id > $2
   AND ($3::uuid IS NULL OR id = $3)
   AND ($4::uuid IS NULL OR user_id = $4)
   AND ($5::text IS NULL OR name = $5)
   AND ($6::text IS NULL OR prefix = $6)
-  AND ($7::text IS NULL OR status = $7)
+  AND ($7::text IS NULL OR app_id = $7)
+  AND ($8::text IS NULL OR status = $8)
 ORDER BY id
-LIMIT $8
+LIMIT $9
 `
 
 type TokensParams struct {
@@ -33,6 +34,7 @@ type TokensParams struct {
 	UserID   *uuid.UUID `json:"user_id"`
 	Name     *string    `json:"name"`
 	Prefix   *string    `json:"prefix"`
+	AppID    *string    `json:"app_id"`
 	Status   *string    `json:"status"`
 	RowLimit int32      `json:"row_limit"`
 }
@@ -49,6 +51,7 @@ type TokensRow struct {
 	CreatedAt time.Time     `json:"created_at"`
 	RotatedAt *time.Time    `json:"rotated_at"`
 	RevokedAt *time.Time    `json:"revoked_at"`
+	AppID     *string       `json:"app_id"`
 	Version   decimal.Int64 `json:"version"`
 }
 
@@ -61,6 +64,7 @@ func (q *Queries) Tokens(ctx context.Context, arg TokensParams) ([]TokensRow, er
 		arg.UserID,
 		arg.Name,
 		arg.Prefix,
+		arg.AppID,
 		arg.Status,
 		arg.RowLimit,
 	)
@@ -83,6 +87,7 @@ func (q *Queries) Tokens(ctx context.Context, arg TokensParams) ([]TokensRow, er
 			&i.CreatedAt,
 			&i.RotatedAt,
 			&i.RevokedAt,
+			&i.AppID,
 			&i.Version,
 		); err != nil {
 			return nil, err

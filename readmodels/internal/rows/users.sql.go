@@ -14,11 +14,12 @@ import (
 )
 
 const users = `-- name: Users :many
-SELECT tenant_id, id, email, display_name, department_id, status, created_at, updated_at, deactivated_at, version
+SELECT tenant_id, id, email, display_name, phone, address, department_id, status, created_at, updated_at, deactivated_at, version
 FROM users
-WHERE tenant_id = $1 AND id > $2
+WHERE users.tenant_id = $1 AND id > $2
   AND ($3::uuid IS NULL OR id = $3)
-  AND ($4::text IS NULL OR email_key = $4)
+  AND ($4::text IS NULL OR email_key = $4 AND NOT EXISTS ( -- an address finds nobody erased, not even in the past
+      SELECT FROM core.subject_keys k WHERE k.tenant_id = users.tenant_id AND k.subject_id = users.id AND k.wrapped = ''::bytea))
   AND ($5::uuid IS NULL OR department_id = $5)
   AND ($6::text IS NULL OR status = $6)
 ORDER BY id
@@ -40,6 +41,8 @@ type UsersRow struct {
 	ID            uuid.UUID     `json:"id"`
 	Email         *string       `json:"email"`
 	DisplayName   string        `json:"display_name"`
+	Phone         *string       `json:"phone"`
+	Address       *string       `json:"address"`
 	DepartmentID  *uuid.UUID    `json:"department_id"`
 	Status        string        `json:"status"`
 	CreatedAt     time.Time     `json:"created_at"`
@@ -70,6 +73,8 @@ func (q *Queries) Users(ctx context.Context, arg UsersParams) ([]UsersRow, error
 			&i.ID,
 			&i.Email,
 			&i.DisplayName,
+			&i.Phone,
+			&i.Address,
 			&i.DepartmentID,
 			&i.Status,
 			&i.CreatedAt,

@@ -13,13 +13,18 @@ import (
 	"chancery/internal/access"
 	"chancery/internal/apitoken"
 	"chancery/internal/dcb"
+	"chancery/internal/oidc"
 )
 
 // Access knows who may do what. *access.Index is one.
 type Access interface {
 	Judge
 	Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time.Time) (access.Caller, error)
+	AuthenticateSession(id domain.SessionID, hash [sha256.Size]byte, now time.Time) (access.Caller, error)
 	Tenant(idOrSlug string) (domain.TenantID, domain.TenantStatus, bool)
+	Issuer(t domain.TenantID, id domain.IssuerID) (domain.Issuer, bool)
+	IssuersAt(url string) []domain.Issuer
+	Identified(by domain.Issuer, key dcb.Tag, seen, until time.Time) (access.Caller, error)
 	Rights(caller access.Caller, tenant domain.TenantID, at time.Time) *access.Rights
 	Wait(ctx context.Context, position int64) error
 }
@@ -44,21 +49,40 @@ func (s *Server) authenticate(c *call) error {
 
 // identify finds out whose token it is, at the time of the call. Every token that is not accepted is answered alike.
 func (s *Server) identify(c *call) error {
-	text, ok := bearer(c)
-	if !ok {
-		return unauthenticated(challengeNone)
+	text, byCookie, err := s.presented(c)
+	if err != nil {
+		return err
+	}
+	if url, foreign := oidc.Peek(text); foreign && !byCookie {
+		return s.identifyBearer(c, url, text)
 	}
 	token, err := apitoken.Parse(text)
-	if err != nil {
+	if err != nil || byCookie && token.Kind != apitoken.Session {
 		return unauthenticated(challengeInvalid)
 	}
 	if err := s.config.Fresh(c.ctx()); err != nil {
 		return unavailable("the log cannot be read; try again", err)
 	}
-	if c.caller, err = s.config.Access.Authenticate(domain.TokenID{UUID: token.ID}, token.Hash, c.now); err != nil {
+	if c.caller, err = s.whose(token, c.now); err != nil {
 		return unauthenticated(challengeInvalid)
 	}
 	return nil
+}
+
+// whose finds out whose token it is, and has it put on record that a session is in use.
+func (s *Server) whose(token apitoken.Token, now time.Time) (access.Caller, error) {
+	switch token.Kind {
+	case apitoken.API:
+		return s.config.Access.Authenticate(domain.TokenID{UUID: token.ID}, token.Hash, now)
+	case apitoken.Session:
+		caller, err := s.config.Access.AuthenticateSession(domain.SessionID{UUID: token.ID}, token.Hash, now)
+		if err == nil && caller.Unseen && s.config.Sightings != nil {
+			s.config.Sightings.Note(caller.Tenant, caller.User, caller.Session)
+		}
+		return caller, err
+	case apitoken.Link: // it is redeemed, and identifies nobody
+	}
+	return access.Caller{}, access.ErrUnauthenticated
 }
 
 func bearer(c *call) (string, bool) {
@@ -106,24 +130,34 @@ func (s *Server) allow(c *call, q access.Question) error {
 func (c *call) provenance() dcb.Provenance {
 	return dcb.Provenance{
 		Actor: c.caller.User.UUID, Effective: c.caller.User.UUID, ActorTenant: c.caller.Tenant.UUID,
-		Token: c.caller.Token.UUID, Correlation: c.id,
+		Token: c.caller.Token.UUID, Session: c.caller.Session.UUID, App: c.caller.App, Correlation: c.id, IP: dcb.Plain(c.origin().IP), Agent: dcb.Plain(c.origin().Agent),
 	}
 }
 
 // me tells who the caller is, and for whom. Nobody acts for others yet.
 func (s *Server) me(c *call) error {
-	return c.answer(identity{
-		UserID: c.caller.User.UUID, TenantID: c.caller.Tenant.UUID, TokenID: c.caller.Token.UUID,
-		EffectiveUserID: c.caller.User.UUID, Scopes: c.caller.Scopes,
-	})
+	me := identity{
+		UserID: c.caller.User.UUID, TenantID: c.caller.Tenant.UUID, EffectiveUserID: c.caller.User.UUID, Scopes: c.caller.Scopes,
+		Methods: c.caller.Methods,
+	}
+	if id := c.caller.Token.UUID; id != uuid.Nil {
+		me.TokenID = &id
+	}
+	if id := c.caller.Session.UUID; id != uuid.Nil {
+		me.SessionID, me.AuthenticatedAt = &id, &c.caller.AuthenticatedAt
+	}
+	return c.answer(me)
 }
 
 type identity struct {
 	UserID          uuid.UUID        `json:"user_id" description:"who calls"`
 	TenantID        uuid.UUID        `json:"tenant_id" description:"the tenant that the caller belongs to"`
 	EffectiveUserID uuid.UUID        `json:"effective_user_id" description:"with whose rights"`
-	TokenID         uuid.UUID        `json:"token_id" description:"the token that was presented"`
-	Scopes          []domain.Pattern `json:"scopes" description:"the most that the token may do"`
+	TokenID         *uuid.UUID       `json:"token_id" description:"the API token that was presented"`
+	SessionID       *uuid.UUID       `json:"session_id" description:"the session, of somebody who has signed in"`
+	Methods         []string         `json:"methods" description:"how they proved who they are (RFC 8176)"`
+	AuthenticatedAt *time.Time       `json:"authenticated_at" description:"when they did so last"`
+	Scopes          []domain.Pattern `json:"scopes" description:"the most that the token or the session may do"`
 	DelegationID    *uuid.UUID       `json:"delegation_id" description:"the delegation acted under"`
 	ImpersonationID *uuid.UUID       `json:"impersonation_id" description:"the impersonation acted in"`
 }

@@ -22,6 +22,10 @@ func (instant) Batch(_ context.Context, _ domain.TenantID, o []commands.Order, _
 	return make([]commands.Outcome, len(o)), nil
 }
 
+func (instant) Challenge(context.Context, commands.Challenge) (string, []byte, error) {
+	return "", nil, nil
+}
+
 func benchmark(b *testing.B, target, body string, headers ...string) {
 	w := newWorld(b)
 	w.people(b)

@@ -35,7 +35,7 @@ func (s *Server) bootstrap(c *call) error {
 	if err := decode(body.Bytes(), &admin); err != nil {
 		return err
 	}
-	secret, user, tenant, err := s.config.Bootstrap(c.ctx(), token, admin.Email, admin.DisplayName)
+	secret, user, tenant, err := s.config.Bootstrap(c.ctx(), c.origin(), token, admin.Email, admin.DisplayName)
 	if err != nil {
 		return err
 	}

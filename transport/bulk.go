@@ -207,7 +207,7 @@ func (r *run) order(n int, text []byte, key string) (commands.Order, error) {
 		o.At = line.At
 		parts = append(parts, line.At.AppendFormat(nil, time.RFC3339Nano))
 	}
-	return r.c.keyed(o, key, spec.Name, parts...), nil
+	return r.s.keyed(r.c, o, key, spec.Name, parts...), nil
 }
 
 // settle flushes before a command that goes to another tenant than those that wait, so that it sees what they did.

@@ -23,6 +23,7 @@ type call struct {
 	caller access.Caller   // of routes for signedIn and within
 	tenant domain.TenantID // the one in the path; where there is none, the caller's
 	past   pastJudge       // the last one that was asked for
+	from   *Origin         // see origin
 }
 
 func (c *call) ctx() context.Context { return c.Request().Context() }

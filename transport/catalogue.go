@@ -18,6 +18,9 @@ type commandSchema struct {
 	Name        string           `json:"name" description:"as in the address"`
 	Description string           `json:"description"`
 	Privilege   domain.Privilege `json:"privilege" description:"what the caller needs"`
+	Own         bool             `json:"own,omitzero" description:"whoever lacks the privilege may do it to what is their own"`
+	Signed      bool             `json:"session_required,omitzero" description:"only for those who have signed in"`
+	StepUp      bool             `json:"step_up,omitzero" description:"a session needs a fresh proof of who its user is"`
 	Schema      jsontext.Value   `json:"schema" description:"the JSON Schema of the body"`
 
 	spec *commands.Spec
@@ -42,7 +45,7 @@ func commandSchemas() ([]commandSchema, error) {
 		if err != nil {
 			return nil, fmt.Errorf("describe command %s: %w", spec.Name, err)
 		}
-		list[i] = commandSchema{spec.Name, spec.Doc, spec.Privilege, text, spec}
+		list[i] = commandSchema{spec.Name, spec.Doc, spec.Privilege, spec.Own, spec.Signed, spec.StepUp, text, spec}
 	}
 	return list, nil
 }
@@ -62,7 +65,10 @@ func (s *Server) mayRun(c *call, spec *commands.Spec) bool {
 	q := access.Question{
 		Tenant: c.tenant, User: c.caller.User, Privilege: spec.Privilege, Platform: spec.Platform, At: c.now, Ceiling: c.caller.Scopes,
 	}
-	if s.config.Access.Decide(q).Allowed {
+	if spec.Signed && c.caller.Session.IsZero() {
+		return false
+	}
+	if s.config.Access.Decide(q).Allowed || spec.Own && s.onlyNotGranted(c, q) {
 		return true
 	}
 	scoped, ok := spec.Zero.(commands.Scoped)

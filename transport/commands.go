@@ -43,11 +43,14 @@ func (s *Server) command(c *call) error {
 		return badHeader("If-Match", "has no meaning for this command")
 	}
 	o.IfMatch = match.position
-	o = c.keyed(o, key, spec.Name, body.Bytes())
+	o = s.keyed(c, o, key, spec.Name, body.Bytes())
 	result, err := s.config.Commands.Execute(c.ctx(), o)
 	if err != nil {
 		s.note(c, o, err)
 		return err
+	}
+	if p, ok := o.Command.(commands.Proving); ok && p.Proves() {
+		s.forgive(c, c.proving().Passed())
 	}
 	c.position(result.Position)
 	return c.Blob(200, "application/json", append(appendResult(make([]byte, 0, 256), result), '}'))
@@ -64,13 +67,33 @@ func (s *Server) order(c *call, spec *commands.Spec, body []byte) (commands.Orde
 	if scoped, ok := o.Command.(commands.Scoped); ok {
 		q.Scope = scoped.Scope()
 	}
-	if err := s.allowCommand(c, q); err != nil {
+	err := s.allowCommand(c, q)
+	o.Privileged = err == nil
+	if err != nil && (!spec.Own || !s.onlyNotGranted(c, q)) {
+		s.note(c, o, err)
+		return o, err
+	}
+	if err := s.proven(c, o); err != nil {
 		s.note(c, o, err)
 		return o, err
 	}
 	o.Rights = s.config.Access.Rights(c.caller, o.Tenant, c.now)
 	o.By = c.provenance()
 	return o, nil
+}
+
+// proven asks whether the caller has proven enough of who they are for the command.
+func (s *Server) proven(c *call, o commands.Order) error {
+	signed := !c.caller.Session.IsZero()
+	switch p, proves := o.Command.(commands.Proving); {
+	case o.Spec.Signed && !signed:
+		return domain.ErrSessionNeeded
+	case o.Spec.StepUp && (signed || c.caller.Issuer != (domain.IssuerID{})) && c.now.Sub(c.caller.AuthenticatedAt) > c.caller.ProofLasts:
+		return &proofTooOld{c.caller.ProofLasts}
+	case proves && p.Proves():
+		return s.admit(c, c.proving().Tries())
+	}
+	return nil
 }
 
 // allowCommand is allow for a question about the platform, asked by one who may know of the tenant of the call.
@@ -82,17 +105,25 @@ func (s *Server) allowCommand(c *call, q access.Question) error {
 	return err
 }
 
-// keyed makes an order one that the caller may repeat, if there is a key. Parts are what tells requests apart. The seed of
-// secrets MUST NOT follow from anything that the log keeps: neither from the request id nor from the fingerprint (ADR 0006).
-func (c *call) keyed(o commands.Order, key, command string, parts ...[]byte) commands.Order {
-	if key == "" {
+// onlyNotGranted reports whether nothing but a grant is missing to a user of the tenant: no override denies it, and the
+// token was not issued for less.
+func (s *Server) onlyNotGranted(c *call, q access.Question) bool {
+	q.User, q.At, q.Ceiling = c.caller.User, c.now, c.caller.Scopes
+	return !q.Platform && c.caller.Tenant == q.Tenant && s.config.Access.Decide(q).Why == access.NotGranted
+}
+
+// keyed makes an order one that the caller may repeat, if there is a key and the command allows it. Parts are what tells
+// requests apart. The seed of secrets MUST NOT follow from anything that the log keeps: neither from the request id nor from the fingerprint (ADR 0006).
+func (s *Server) keyed(c *call, o commands.Order, key, command string, parts ...[]byte) commands.Order {
+	if key == "" || o.Spec.Anew {
 		o.Fingerprint = o.Request[:]
 		o.Seed = rand.Text()
 		return o
 	}
 	o.Keyed = true
 	o.Request = requestOf(c.tenant, c.caller.User, key)
-	o.Fingerprint = commands.Fingerprint(append([][]byte{[]byte(command)}, parts...)...)
+	parts = append([][]byte{[]byte(command)}, parts...)
+	o.Fingerprint, o.Former = s.config.Fingerprint(parts...), commands.Fingerprint(parts...)
 	o.Seed = string(commands.Fingerprint([]byte("secret-seed"), c.tenant.UUID[:], c.caller.User.UUID[:], []byte(key)))
 	return o
 }

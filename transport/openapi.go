@@ -79,7 +79,10 @@ type operation struct {
 	open                       bool // no token
 	request                    []any
 	answer                     any
-	lines                      bool // the body and the answer are of lines
+	status                     int    // of the answer, where it is not 200
+	lines                      bool   // the body and the answer are of lines
+	media                      string // of an answer that is not JSON
+	redirects                  bool   // elsewhere, in place of an answer or beside it
 	parameters                 []openapi31.Parameter
 }
 
@@ -106,12 +109,7 @@ func (d *describer) add(o operation) {
 	for _, r := range o.request {
 		oc.AddReqStructure(r)
 	}
-	if o.lines {
-		oc.AddReqStructure(nil, openapi.WithContentType("application/x-ndjson"))
-		oc.AddRespStructure(o.answer, openapi.WithContentType("application/x-ndjson"))
-	} else {
-		oc.AddRespStructure(o.answer)
-	}
+	o.answers(oc)
 	oc.AddRespStructure(new(problem), openapi.WithContentType("application/problem+json"), func(cu *openapi.ContentUnit) {
 		cu.IsDefault, cu.Description = true, "why there is no answer (RFC 9457)"
 	})
@@ -122,6 +120,27 @@ func (d *describer) add(o operation) {
 	}
 	if err := d.r.AddOperation(oc); err != nil {
 		d.err = fmt.Errorf("%s %s: %w", o.method, o.path, err)
+	}
+}
+
+// answers describes what comes back when all is well.
+func (o operation) answers(oc openapi.OperationContext) {
+	if o.redirects {
+		oc.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusFound))
+	}
+	switch {
+	case o.redirects && o.answer == nil:
+	case o.media != "":
+		oc.AddRespStructure(nil, openapi.WithContentType(o.media), openapi.WithHTTPStatus(http.StatusOK))
+	case o.lines:
+		oc.AddReqStructure(nil, openapi.WithContentType("application/x-ndjson"))
+		oc.AddRespStructure(o.answer, openapi.WithContentType("application/x-ndjson"))
+	case o.answer == nil:
+		oc.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusNoContent))
+	case o.status != 0:
+		oc.AddRespStructure(o.answer, openapi.WithHTTPStatus(o.status))
+	default:
+		oc.AddRespStructure(o.answer)
 	}
 }
 
@@ -139,6 +158,9 @@ type (
 	readHeaders struct {
 		Least string `header:"Chancery-Min-Position" description:"wait until the answer has seen this position"`
 	}
+	deviceHeader struct {
+		Device string `header:"Chancery-Device" description:"as an earlier sign-in on this device answered it: others cannot lock it out"`
+	}
 	asOfParameter struct {
 		AsOf string `query:"as_of" description:"answer as of this position, or this time in RFC 3339"`
 	}
@@ -154,6 +176,9 @@ type (
 		ID       uuid.UUID           `json:"id,omitempty" description:"the thing created or changed"`
 		Events   []commandEvent      `json:"events" required:"true" description:"none if nothing had to change"`
 		Token    string              `json:"token,omitempty" description:"of commands that make a token; it is shown once"`
+		OTP      string              `json:"otpauth_uri,omitempty" description:"of enroll-totp: for the authenticator; it is shown once"`
+		Recovery string              `json:"recovery_codes,omitempty" description:"of issue-recovery-codes: separated by spaces; they are shown once"`
+		Value    string              `json:"value,omitempty" description:"of read-secret"`
 	}
 	commandEvent struct {
 		Position readmodels.Position `json:"position"`
@@ -174,6 +199,8 @@ func (d *describer) everything() {
 	d.add(operation{method: get, path: "/readyz", tag: "running", summary: "Whether requests can be served; 503 with the reasons if not.", open: true, answer: new(health)})
 	d.add(operation{method: post, path: "/v1/bootstrap", tag: "principals", summary: "Make the first administrator, with the bootstrap token; works once.", request: []any{new(newAdmin)}, answer: new(firstAdmin)})
 	d.add(operation{method: get, path: "/v1/me", tag: "principals", summary: "Who the caller is, and for whom.", answer: new(identity)})
+	d.sessions(tenant)
+	d.issuers(tenant)
 	d.add(operation{method: get, path: tenant + "/commands", tag: "commands", summary: "The commands that the caller may run, with their schemas.", answer: new(commandList)})
 	d.add(operation{method: post, path: tenant + "/commands", tag: "commands", summary: "Run one command a line, in order.", request: []any{new(atomicInQuery)}, answer: new(bulkAnswer), lines: true})
 	for _, spec := range commands.Registry {
@@ -182,6 +209,7 @@ func (d *describer) everything() {
 			request: []any{new(commandHeaders), spec.Zero}, answer: new(commandAnswer),
 		})
 	}
+	d.add(operation{method: post, path: tenant + "/users/{id}/export", tag: "queries", summary: "Everything about a user as one archive; that it was taken is recorded first.", media: "application/zip"})
 	for _, c := range readmodels.Collections {
 		at := tenant + "/" + c.Name
 		if c.Name == "tenants" {
@@ -194,6 +222,28 @@ func (d *describer) everything() {
 	}
 	d.add(operation{method: get, path: wellKnown, tag: "access", summary: "Where to ask about access (AuthZEN 1.0).", open: true, answer: new(configuration)})
 	d.add(operation{method: get, path: wellKnown + "/{tenant}", tag: "access", summary: "Where to ask about access in one tenant.", open: true, answer: new(configuration)})
+}
+
+func (d *describer) issuers(tenant string) {
+	get, post := http.MethodGet, http.MethodPost
+	const tag, at, back = "sessions", "/oidc/{id}", callbackPath + "{id}"
+	d.add(operation{method: get, path: tenant + at + "/start", tag: tag, open: true, redirects: true, summary: "Send a browser to an issuer, to sign in there.", request: []any{new(startParameters)}})
+	d.add(operation{method: post, path: tenant + at + "/authorize", tag: tag, open: true, summary: "Learn where to send a user to sign in, or to link an account.", request: []any{new(authorizeBody)}, answer: new(authorizeAnswer)})
+	d.add(operation{method: get, path: back, tag: tag, open: true, redirects: true, summary: "Where browsers come back to from an issuer; to be registered there as redirect URI.", request: []any{new(callbackParameters)}, answer: new(sessionAnswer)})
+	d.add(operation{method: post, path: back, tag: tag, open: true, summary: "End what a program began with authorize.", request: []any{new(callbackBody)}, answer: new(sessionAnswer)})
+}
+
+func (d *describer) sessions(tenant string) {
+	post := http.MethodPost
+	const tag = "sessions"
+	d.add(operation{method: post, path: tenant + "/sessions", tag: tag, open: true, summary: "Sign in with a password, then a second factor if there is one; or with a passkey. Whatever is wrong, the answer is the same.", request: []any{new(deviceHeader), new(signInBody)}, answer: new(sessionAnswer)})
+	d.add(operation{method: post, path: tenant + "/sessions/passkey", tag: tag, open: true, summary: "Get a challenge for a passkey, to sign in without an address.", request: []any{new(struct{})}, answer: new(challengeAnswer)})
+	d.add(operation{method: post, path: tenant + "/password-resets", tag: tag, open: true, status: http.StatusAccepted, summary: "Have a link mailed to whoever has an address and forgot the password. The answer does not tell whether there is such a user.", request: []any{new(resetBody)}, answer: new(resetAnswer)})
+	d.add(operation{method: post, path: tenant + "/links/redeem", tag: tag, open: true, summary: "Follow a link that came by mail: choose a password and, if it is an invitation, become active. It works once.", request: []any{new(redeemBody)}, answer: new(redeemAnswer)})
+	d.add(operation{method: post, path: "/v1/sessions/step-up", tag: tag, summary: "Prove once more who one is, for commands that ask for it.", request: []any{new(stepUpBody)}, answer: new(elevatedAnswer)})
+	d.add(operation{method: post, path: "/v1/sessions/step-up/passkey", tag: tag, summary: "Get a challenge for one of one's own passkeys.", request: []any{new(struct{})}, answer: new(challengeAnswer)})
+	d.add(operation{method: http.MethodDelete, path: "/v1/sessions/current", tag: tag, summary: "Sign out."})
+	d.add(operation{method: post, path: tenant + "/credentials/passkey", tag: tag, summary: "Get a challenge to register a passkey with.", request: []any{new(struct{})}, answer: new(challengeAnswer)})
 }
 
 func (d *describer) collection(c readmodels.Collection, at string) {
@@ -288,7 +338,7 @@ var (
 var plainSamples = []any{
 	uuid.UUID{}, readmodels.Position(0), jsontext.Value{}, domain.TenantID{}, domain.DomainID{}, domain.DepartmentID{}, domain.GroupID{},
 	domain.MembershipID{}, domain.PolicyID{}, domain.UserID{}, domain.IdentityID{}, domain.TokenID{}, domain.RoleID{},
-	domain.AssignmentID{}, domain.OverrideID{},
+	domain.AssignmentID{}, domain.OverrideID{}, domain.SecretID{}, domain.LinkID{}, domain.IssuerID{}, domain.CredentialID{}, domain.SessionID{},
 }
 
 // plainTypes describes ids, positions and raw JSON as what they are outside; commands take no key but those named.

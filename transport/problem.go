@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -70,6 +72,12 @@ func unauthenticated(challenge string) *problem {
 	return p
 }
 
+// proofTooOld asks for a fresh proof of who calls.
+type proofTooOld struct{ lasts time.Duration }
+
+func (e *proofTooOld) Error() string { return domain.ErrStepUp.Error() }
+func (e *proofTooOld) Unwrap() error { return domain.ErrStepUp }
+
 // unavailable is a fault that will pass.
 func unavailable(detail string, cause error) *problem {
 	p := newProblem(http.StatusServiceUnavailable, "unavailable", detail)
@@ -97,7 +105,11 @@ func (s *Server) problemOf(err error) *problem {
 		return p
 	}
 	if refusal, ok := domain.IsRefusal(err); ok {
-		return refused(refusal, err)
+		p := refused(refusal, err)
+		if old, ok := errors.AsType[*proofTooOld](err); ok { // RFC 9470, section 3
+			p.challenge = `Bearer error="insufficient_user_authentication", max_age="` + strconv.Itoa(int(old.lasts.Seconds())) + `"`
+		}
+		return p
 	}
 	if errs, ok := errors.AsType[strictjson.Errors](err); ok {
 		return badBody(inputErrors(errs)...)
@@ -132,6 +144,8 @@ func expected(err error) *problem {
 		return refused(domain.ErrTooEarly, domain.ErrTooEarly)
 	case errors.Is(err, commands.ErrAborted):
 		return errAborted
+	case errors.Is(err, commands.ErrOffRecord):
+		return unavailable(commands.ErrOffRecord.Error(), err)
 	case errors.Is(err, access.ErrUnauthenticated):
 		return unauthenticated(challengeInvalid)
 	case errors.Is(err, ErrBeyond):
@@ -152,6 +166,8 @@ func refused(r *domain.Refusal, err error) *problem {
 		status = http.StatusForbidden
 	case domain.Stale:
 		status = http.StatusPreconditionFailed
+	case domain.Unproven:
+		status = http.StatusUnauthorized
 	}
 	if in, ok := errors.AsType[*domain.InputError](err); ok {
 		return newProblem(status, r.Code, r.Text, inputError{Pointer: in.Pointer, Detail: in.Detail})
@@ -160,7 +176,11 @@ func refused(r *domain.Refusal, err error) *problem {
 	if text := err.Error(); strings.HasPrefix(text, r.Text) { // with particulars of the domain, and nobody's wrapping
 		detail = text
 	}
-	return newProblem(status, r.Code, detail)
+	p := newProblem(status, r.Code, detail)
+	if status == http.StatusUnauthorized { // RFC 9110, section 15.5.2, demands one
+		p.challenge = challengeNone
+	}
+	return p
 }
 
 func inputErrors(errs strictjson.Errors) []inputError {

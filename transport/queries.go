@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"chancery/domain"
+	"chancery/internal/access"
 	"chancery/readmodels"
 )
 
@@ -30,6 +32,8 @@ type View interface {
 	List(context.Context, readmodels.Collection, readmodels.Params) (readmodels.Page, error)
 	One(ctx context.Context, c readmodels.Collection, id string) (readmodels.Item, error)
 	History(ctx context.Context, c readmodels.Collection, id string, p readmodels.Params) (readmodels.Page, error)
+	// Export writes everything about a user as a ZIP archive. The tables must have seen the position.
+	Export(ctx context.Context, user domain.UserID, position int64, at time.Time, out io.Writer) error
 }
 
 // Moment is a position, or a time if Time is set.
@@ -55,7 +59,8 @@ type question struct {
 
 func (s *Server) list(of readmodels.Collection) func(*call) error {
 	return func(c *call) error {
-		if err := s.may(c, of.Privilege()); err != nil {
+		err := s.may(c, of.Privilege())
+		if own := c.QueryParam("user_id") == c.caller.User.String(); err != nil && (!own || !s.mayReadOwn(c, of)) {
 			return err
 		}
 		return s.ask(c, of.Projector, "limit cursor filter", func(v View, q question) error {
@@ -70,11 +75,15 @@ func (s *Server) one(of readmodels.Collection) func(*call) error {
 }
 
 func (s *Server) item(c *call, of readmodels.Collection, id string) error {
-	if err := s.mayRead(c, of, id); err != nil {
-		return err
+	refusal := s.mayRead(c, of, id)
+	if refusal != nil && !s.mayReadOwn(c, of) {
+		return refusal
 	}
 	return s.ask(c, of.Projector, "", func(v View, _ question) error {
 		item, err := v.One(c.ctx(), of, id)
+		if refusal != nil && (errors.Is(err, readmodels.ErrNotFound) || err == nil && !c.owns(item.Value)) {
+			return refusal
+		}
 		if err != nil {
 			return err
 		}
@@ -94,6 +103,17 @@ func (s *Server) mayRead(c *call, of readmodels.Collection, id string) error {
 		return nil
 	}
 	return s.may(c, of.Privilege())
+}
+
+// mayReadOwn reports whether callers who lack the privilege, and nothing else, may read what is their own in the collection.
+func (s *Server) mayReadOwn(c *call, of readmodels.Collection) bool {
+	return of.Own() && s.onlyNotGranted(c, access.Question{Tenant: c.tenant, Privilege: of.Privilege()})
+}
+
+// owns reports whether an item is the caller's own.
+func (c *call) owns(item any) bool {
+	owned, ok := item.(readmodels.Owned)
+	return ok && owned.Owner() == c.caller.User.UUID
 }
 
 func (s *Server) history(of readmodels.Collection) func(*call) error {

@@ -3,6 +3,7 @@ package transport
 import (
 	"net/http"
 
+	"chancery/commands"
 	"chancery/readmodels"
 )
 
@@ -38,9 +39,25 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/v1/bootstrap", everybody, s.bootstrap},
 		{http.MethodGet, "/v1/me", signedIn, s.me},
 
+		{http.MethodPost, tenant + "/sessions", everybody, s.signIn},
+		{http.MethodPost, tenant + "/sessions/passkey", everybody, s.askPasskey},
+		{http.MethodPost, tenant + "/password-resets", everybody, s.requestReset},
+		{http.MethodPost, tenant + "/links/redeem", everybody, s.redeem},
+		{http.MethodPost, "/v1/sessions/step-up", signedIn, s.stepUp},
+		{http.MethodPost, "/v1/sessions/step-up/passkey", signedIn, s.askOwn(commands.ForStepUp)},
+		{http.MethodDelete, "/v1/sessions/current", signedIn, s.signOut},
+		{http.MethodPost, tenant + "/credentials/passkey", within, s.askOwn(commands.ForRegistration)},
+
 		{http.MethodGet, tenant + "/commands", within, s.catalogue},
 		{http.MethodPost, tenant + "/commands", within, s.bulk},
 		{http.MethodPost, tenant + "/commands/:command", within, s.command},
+
+		{http.MethodGet, tenant + "/oidc/:id/start", everybody, s.startAtIssuer},
+		{http.MethodPost, tenant + "/oidc/:id/authorize", everybody, s.authorize},
+		{http.MethodGet, callbackPath + ":id", everybody, s.callback},
+		{http.MethodPost, callbackPath + ":id", everybody, s.callbackOfProgram},
+
+		{http.MethodPost, tenant + "/users/:id/export", within, s.export},
 
 		{http.MethodGet, "/v1/tenants", signedIn, s.tenants},
 		{http.MethodGet, tenant, within, s.oneTenant},

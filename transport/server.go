@@ -3,8 +3,11 @@ package transport
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +15,7 @@ import (
 
 	"chancery/commands"
 	"chancery/domain"
+	"chancery/internal/dcb"
 )
 
 // Config of a Server. Everything is required unless its comment names what an absent value means.
@@ -20,13 +24,26 @@ type Config struct {
 	Access     Access
 	AccessAsOf AccessAsOf // none: access checks as of the past are refused
 	Queries    Queries
-	Refusals   Refusals // none: refusals go unrecorded
+	Refusals   Refusals  // none: refusals go unrecorded
+	Sightings  Sightings // none: sessions in use go unrecorded, and end as idle
+	Resets     Resets    // none: nobody gets a link by asking for one
+	Throttle   Throttle  // none: whoever likes may guess
+	Authn      commands.Authn
+
+	OIDC OIDC // none: nobody signs in by an issuer, and no bearer tokens of issuers are accepted
+	// Secret is what a reference of a tenant's configuration stands for; that it is read is put on record first.
+	Secret func(ctx context.Context, tenant domain.TenantID, ref, purpose string) (string, error)
+	Claim  func(tenant uuid.UUID, t dcb.Tag) dcb.Tag // the stored form of a personal tag
+	// Origins are those of pages, beside our own, to which users may be sent back, such as https://app.example.org.
+	Origins []string
 
 	// Fresh returns when Access has seen everything that was acknowledged anywhere before the call. It is called before
 	// every request is authenticated, so that a revocation is always honoured.
 	Fresh func(context.Context) error
+	// Fingerprint tells the bodies of requests apart. None: by a hash without a key, from which a body could be guessed.
+	Fingerprint func(parts ...[]byte) []byte
 	// Bootstrap makes the first administrator. A wrong token is access.ErrUnauthenticated.
-	Bootstrap func(ctx context.Context, token, email, displayName string) (secret string, user, tenant uuid.UUID, err error)
+	Bootstrap func(ctx context.Context, from Origin, token, email, displayName string) (secret string, user, tenant uuid.UUID, err error)
 	// Ready lists why requests should go elsewhere; none if all is well.
 	Ready func(context.Context) []string
 	// Unavailable tells faults that will pass (503) from others (500). None: all are 500.
@@ -41,12 +58,16 @@ type Config struct {
 	PublicURL string  // how callers reach us, such as https://chancery.example.org; none: as the request says
 	Rate      float64 // requests per second of one user; 0: no bound
 	Burst     int     // how many may come at once; 0: twice the rate
+
+	// TrustedProxies are believed about whom a request comes from. None: it comes from whoever holds the connection.
+	TrustedProxies []netip.Prefix
 }
 
 // Commands decides commands. *commands.Engine is one.
 type Commands interface {
 	Execute(context.Context, commands.Order) (commands.Result, error)
 	Batch(ctx context.Context, tenant domain.TenantID, orders []commands.Order, atomic bool) ([]commands.Outcome, error)
+	Challenge(ctx context.Context, c commands.Challenge) (ticket string, options []byte, err error)
 }
 
 // Refusals puts refused commands on record, in the caller's own tenant; it must not wait. *commands.Refusals is one.
@@ -62,11 +83,17 @@ type Server struct {
 	limits  *limits
 	spec    *document
 	schemas []commandSchema
+
+	following   turns
+	crossOrigin *http.CrossOriginProtection
 }
 
 // New makes a server. An error is a mistake in the program: a type that cannot be described.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, log: c.Log, echo: echo.New(), limits: newLimits(c.Rate, c.Burst)}
+	s := &Server{config: c, log: c.Log, echo: echo.New(), limits: newLimits(c.Rate, c.Burst), crossOrigin: http.NewCrossOriginProtection()}
+	if s.config.Fingerprint == nil {
+		s.config.Fingerprint = commands.Fingerprint
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -77,7 +104,17 @@ func New(c Config) (*Server, error) {
 	if s.spec, err = describe(c.Version); err != nil {
 		return nil, err
 	}
+	if c.PublicURL != "" { // a proxy may have changed the host
+		public, err := url.Parse(c.PublicURL)
+		if err == nil {
+			err = s.crossOrigin.AddTrustedOrigin(public.Scheme + "://" + public.Host)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("public URL: %w", err)
+		}
+	}
 	s.echo.HTTPErrorHandler = s.unrouted
+	s.echo.IPExtractor = addressOf(c.TrustedProxies)
 	for _, r := range s.routes() {
 		serve := s.serve(r)
 		s.echo.Add(r.method, r.path, serve)

@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"chancery/commands"
+	"chancery/commands/commandstest"
 	"chancery/domain"
 	"chancery/internal/access"
 	"chancery/internal/apitoken"
@@ -27,6 +28,7 @@ import (
 	"chancery/internal/dcb"
 	"chancery/internal/eventlog"
 	"chancery/internal/eventlog/memlog"
+	"chancery/internal/throttle"
 	"chancery/internal/vault"
 	"chancery/readmodels"
 	"chancery/transport"
@@ -46,11 +48,13 @@ type world struct {
 	clock  atomic.Int64
 	logged *safeBuffer
 
-	mu      sync.Mutex
-	refused []string
-	observe []string
-	stale   error // of Fresh
-	seen    int64 // what the tables have seen; negative: everything
+	mu               sync.Mutex
+	refused          []string
+	observe          []string
+	tried, forgotten []string // of the throttle
+	usedUp           string   // keys that hold it are
+	stale            error    // of Fresh
+	seen             int64    // what the tables have seen; negative: everything
 }
 
 type keysOf struct{ log *memlog.Log }
@@ -110,9 +114,9 @@ func newWorld(t testing.TB) *world {
 	v := vault.New(vault.Config{Keys: keys, Source: keysOf{w.log}})
 	w.store = &codec.Store{Log: w.log, Vault: v, Catalog: domain.Catalog}
 	w.engine = &commands.Engine{
-		Store: w.store, Now: now, Resolver: noDNS{},
+		Store: w.store, Now: now, Resolver: noDNS{}, Authn: commandstest.Authn{},
 		Mint: func(purpose, seed string, id uuid.UUID) string {
-			return apitoken.New(id, v.TokenSecret("api-token", purpose, seed, id.String()))
+			return apitoken.New(apitoken.KindFor(purpose), id, v.TokenSecret("api-token", purpose, seed, id.String()))
 		},
 		Hash: func(token string) (string, []byte) {
 			sum := sha256.Sum256([]byte(token))
@@ -121,6 +125,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.config = transport.Config{
 		Commands: w.engine, Access: w.index, AccessAsOf: w.accessAsOf, Queries: tables{w}, Refusals: w, Bootstrap: w.bootstrap,
+		Authn: commandstest.Authn{}, Sightings: sightings{w}, Throttle: w,
 		Fresh: func(context.Context) error { return w.stale }, Ready: func(context.Context) []string { return nil },
 		Now: now, Log: slog.New(slog.NewTextHandler(w.logged, nil)), Version: "test",
 		Metrics: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "# metrics\n") }),
@@ -155,6 +160,7 @@ func (w *world) install(t testing.TB) {
 			all = append(all, domain.PrivilegeRegistered{Privilege: s.Privilege, Description: s.Doc})
 		}
 	}
+	all = append(all, domain.PrivilegeRegistered{Privilege: commands.Export.Privilege})
 	for _, c := range readmodels.Collections {
 		all = append(all, domain.PrivilegeRegistered{Privilege: c.Privilege()})
 	}
@@ -166,7 +172,7 @@ func (w *world) install(t testing.TB) {
 	w.vars["boot"] = bootstrapToken
 }
 
-func (w *world) bootstrap(ctx context.Context, given, email, name string) (token string, user, tenant uuid.UUID, err error) {
+func (w *world) bootstrap(ctx context.Context, _ transport.Origin, given, email, name string) (token string, user, tenant uuid.UUID, err error) {
 	if given != bootstrapToken {
 		return "", user, tenant, access.ErrUnauthenticated
 	}
@@ -182,6 +188,33 @@ func (w *world) Note(_ domain.TenantID, _ domain.UserID, command, code, object s
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refused = append(w.refused, fmt.Sprintf("%s %s %s", command, code, object))
+}
+
+// sightings are noted among the refusals.
+type sightings struct{ w *world }
+
+func (s sightings) Note(_ domain.TenantID, _ domain.UserID, id domain.SessionID) {
+	s.w.Note(domain.TenantID{}, domain.UserID{}, "seen", "", string(id.Tag()))
+}
+
+// Take admits whatever is not used up, and notes it.
+func (w *world) Take(_ context.Context, _ time.Time, tries ...throttle.Try) (time.Duration, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, try := range tries {
+		w.tried = append(w.tried, try.Key)
+		if w.usedUp != "" && strings.Contains(try.Key, w.usedUp) {
+			return 90 * time.Second, nil
+		}
+	}
+	return 0, nil
+}
+
+func (w *world) Forget(_ context.Context, keys ...string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forgotten = append(w.forgotten, keys...)
+	return nil
 }
 
 // accessAsOf folds the log anew.
@@ -260,7 +293,10 @@ type view struct {
 type row struct {
 	ID      string              `json:"id"`
 	Version readmodels.Position `json:"version"`
+	owner   uuid.UUID
 }
+
+func (r *row) Owner() uuid.UUID { return r.owner }
 
 func (v view) rows(ctx context.Context, c readmodels.Collection) (rows []row, seen readmodels.Position, err error) {
 	raws, err := v.w.log.Page(ctx, 0, 1<<30)
@@ -282,6 +318,11 @@ func (v view) rows(ctx context.Context, c readmodels.Collection) (rows []row, se
 				i, rows = len(rows), append(rows, row{ID: id})
 			}
 			rows[i].Version = seen
+			for _, t := range r.Tags {
+				if user, ok := strings.CutPrefix(t, "user:"); ok {
+					rows[i].owner = uuid.MustParse(user)
+				}
+			}
 		}
 	}
 	return rows, seen, err
@@ -330,6 +371,16 @@ func (v view) History(ctx context.Context, c readmodels.Collection, id string, _
 		return page, readmodels.ErrNotFound
 	}
 	return page, err
+}
+
+// Export is a file with the user's id, in place of an archive.
+func (v view) Export(ctx context.Context, user domain.UserID, position int64, _ time.Time, out io.Writer) error {
+	users, _ := readmodels.CollectionOf("users")
+	if _, err := v.One(ctx, users, user.String()); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s at %d", user, position)
+	return err
 }
 
 // do sends a request as somebody.

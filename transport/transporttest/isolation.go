@@ -72,6 +72,12 @@ func (i Isolation) bodies(r *echo.Route) []string {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return []string{""}
 	}
+	switch {
+	case strings.HasSuffix(r.Path, "/password-resets"):
+		return []string{`{}`, `{"email":"` + uuid.NewString() + `@isolation.test"}`} // asked for too often it is not answered
+	case strings.HasSuffix(r.Path, "/links/redeem"):
+		return []string{`{}`, `{"token":"chn_lnk_x","password":"correct horse battery"}`}
+	}
 	return []string{`{}`, `{`, `{"command":"create-group","body":{"name":"x"}}`,
 		`{"subject":{"type":"user","id":"` + i.Things[0] + `"},"action":{"name":"core.users.read"},"resource":{"type":"tenant","id":"` + i.Other[0] + `"}}`}
 }
@@ -130,9 +136,14 @@ func (i Isolation) equal(t *testing.T, method, path, hole, known, unknown, body 
 	if a != b {
 		t.Errorf("%s %s with another tenant's %s: %s\nwith a name that does not exist: %s", method, path, known, a, b)
 	}
-	if strings.HasPrefix(a, "2") && hole == ":tenant" {
+	if strings.HasPrefix(a, "2") && hole == ":tenant" && !answersAlike(path) {
 		t.Errorf("%s %s with another tenant's %s is answered: %s", method, path, known, a)
 	}
+}
+
+// answersAlike are the addresses at which strangers are answered, whether or not there is such a tenant.
+func answersAlike(path string) bool {
+	return strings.HasSuffix(path, "/sessions/passkey") || strings.HasSuffix(path, "/password-resets")
 }
 
 // ask is the whole answer as text, but for the ids and times of the request itself.

@@ -1,0 +1,142 @@
+package transport
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"chancery/commands"
+	"chancery/domain"
+	"chancery/internal/apitoken"
+	"chancery/internal/dcb"
+	"chancery/internal/throttle"
+)
+
+// Resets carries out what people ask for who have not signed in; it must not wait. *commands.Resets is one.
+type Resets interface {
+	Ask(t domain.TenantID, email string, by dcb.Provenance)
+}
+
+type (
+	resetBody struct {
+		Email string `json:"email" required:"true" description:"the address of the user who forgot the password"`
+	}
+	resetAnswer struct {
+		Detail string `json:"detail" description:"the same whether or not there is such a user"`
+	}
+	redeemBody struct {
+		Token    string `json:"token" required:"true" description:"what follows # in the link that came by mail"`
+		Password string `json:"password" required:"true" description:"at least as long as passwords.min-length says, at most 256 characters; of whatever characters"`
+	}
+	redeemAnswer struct {
+		UserID uuid.UUID `json:"user_id" description:"whose link it was; they may sign in now"`
+	}
+)
+
+// requestReset has a link mailed to whoever has the address. The answer, and all that is done before it, is the same for an
+// address that nobody has and for a tenant that does not exist.
+func (s *Server) requestReset(c *call) error {
+	var in resetBody
+	if err := c.body(&in); err != nil {
+		return err
+	}
+	tenant, err := s.visited(c)
+	if err != nil {
+		return err
+	}
+	if err := s.admit(c, s.visitOf(c, tenant, in.Email).Links()); err != nil {
+		return err
+	}
+	if s.config.Resets != nil {
+		s.config.Resets.Ask(tenant, in.Email, c.visitor())
+	}
+	return c.Blob(http.StatusAccepted, "application/json", encode(resetAnswer{"if there is such a user, a mail is on its way"}))
+}
+
+// redeem follows a link: its user gets the password that they chose. What is wrong with a link is not told.
+func (s *Server) redeem(c *call) error {
+	var in redeemBody
+	if err := c.body(&in); err != nil {
+		return err
+	}
+	tenant, err := s.visited(c)
+	if err != nil {
+		return err
+	}
+	if err := s.admit(c, s.visitOf(c, tenant, "").Followed()); err != nil {
+		return err
+	}
+	token, err := apitoken.Parse(in.Token)
+	if err != nil || token.Kind != apitoken.Link {
+		return domain.ErrLinkDead // it names no link, and is no event in anybody's tenant
+	}
+	done, err := s.following.take(c.ctx(), domain.LinkID{UUID: token.ID})
+	if err != nil {
+		return unavailable("the link is being followed by somebody else; try again", err)
+	}
+	defer done()
+	var whose commands.Account
+	result, err := s.config.Commands.Execute(c.ctx(), commands.RedeemOrder(commands.RedeemLink{
+		Link: domain.LinkID{UUID: token.ID}, Hash: token.Hash, Password: in.Password, Whose: &whose,
+	}, tenant, c.visitor()))
+	if err != nil {
+		return s.unredeemed(tenant, err)
+	}
+	s.forgive(c, s.visitOf(c, tenant, whose.Email).Redeemed())
+	c.position(result.Position)
+	return c.secretly(redeemAnswer{whose.User.UUID})
+}
+
+// turns let one request at a time follow a link: those that come with it find it used before they have cost the memory and
+// the time that a password takes to hash. Other processes are kept off by the log alone.
+type turns struct {
+	mu   sync.Mutex // owns busy
+	busy map[domain.LinkID]chan struct{}
+}
+
+// take waits for the turn; the caller MUST call done.
+func (t *turns) take(ctx context.Context, id domain.LinkID) (done func(), err error) {
+	for {
+		t.mu.Lock()
+		before, busy := t.busy[id]
+		if !busy {
+			mine := make(chan struct{})
+			if t.busy == nil {
+				t.busy = map[domain.LinkID]chan struct{}{}
+			}
+			t.busy[id] = mine
+			t.mu.Unlock()
+			return func() {
+				t.mu.Lock()
+				defer t.mu.Unlock()
+				delete(t.busy, id)
+				close(mine)
+			}, nil
+		}
+		t.mu.Unlock()
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// visitOf is the attempt of somebody who has not signed in, at the account of an address.
+func (s *Server) visitOf(c *call, tenant domain.TenantID, email string) throttle.Attempt {
+	a := throttle.Attempt{Tenant: tenant.String(), Account: canonical(email), Address: c.origin().IP}
+	if tenant == nowhere {
+		a.Tenant = c.Param("tenant")
+	}
+	return a
+}
+
+// unredeemed puts a link that did not work on record.
+func (s *Server) unredeemed(tenant domain.TenantID, err error) error {
+	if refusal, ok := domain.IsRefusal(err); ok && s.config.Refusals != nil && tenant != nowhere {
+		s.config.Refusals.Note(tenant, domain.UserID{}, "redeem-link", refusal.Code, "")
+	}
+	return err
+}

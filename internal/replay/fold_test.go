@@ -22,10 +22,10 @@ func sortedCopy(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
 func TestRandomStatementsLeaveTheSameRowsInPostgresAndInMemory(t *testing.T) {
 	w, r := newWorld(t), seeded(t)
-	w.exec(`ALTER TABLE core.things DROP CONSTRAINT things_version_key; ALTER TABLE core.links DROP CONSTRAINT links_from`)
+	w.exec(`ALTER TABLE core.things DROP CONSTRAINT things_version_key; ALTER TABLE core.ties DROP CONSTRAINT ties_from`)
 	ctx := t.Context()
 	project := w.Pool(ledger.Project)
-	desc, err := Describe(ctx, project, "core", []string{"things", "links"})
+	desc, err := Describe(ctx, project, "core", []string{"things", "ties"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestRandomStatementsLeaveTheSameRowsInPostgresAndInMemory(t *testing.T) {
 	if err != nil || v.out.Total != 0 {
 		t.Errorf("%v %v", err, v.out.Differences)
 	}
-	t.Logf("%d things, %d links, %d statements refused by both", memory.Len("things"), memory.Len("links"), refused)
+	t.Logf("%d things, %d ties, %d statements refused by both", memory.Len("things"), memory.Len("ties"), refused)
 }
 
 func randomStatement(r *rand.Rand) (string, []any) {

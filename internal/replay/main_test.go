@@ -41,17 +41,17 @@ CREATE TABLE things (
 	CONSTRAINT things_version_key UNIQUE (tenant_id, version)
 ) WITH (fillfactor = 70);
 CREATE INDEX things_alive ON things (tenant_id, name) WHERE alive;
-CREATE TABLE links (
+CREATE TABLE ties (
 	tenant_id uuid NOT NULL,
 	from_id   uuid NOT NULL,
 	kind      text COLLATE "C" NOT NULL,
 	n         smallint NOT NULL,
-	CONSTRAINT links_pkey PRIMARY KEY (tenant_id, from_id, kind, n),
-	CONSTRAINT links_from FOREIGN KEY (tenant_id, from_id) REFERENCES things (tenant_id, id)
+	CONSTRAINT ties_pkey PRIMARY KEY (tenant_id, from_id, kind, n),
+	CONSTRAINT ties_from FOREIGN KEY (tenant_id, from_id) REFERENCES things (tenant_id, id)
 );
 CALL core.tenant_scoped('things', true);
-CALL core.tenant_scoped('links');
-GRANT SELECT ON links TO chancery_append`
+CALL core.tenant_scoped('ties');
+GRANT SELECT ON ties TO chancery_append`
 
 func migrate(ctx context.Context, url string) error {
 	if err := ledger.Migrate(ctx, url); err != nil {
@@ -95,8 +95,8 @@ const (
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, $11)\nON CONFLICT (tenant_id, id) DO NOTHING"
 	sqlRename = "-- name: RenameThing :exec\nUPDATE things SET name = $1, seen_at = $2, version = $3\nWHERE tenant_id = $4 AND id = $5 AND version < $3"
 	sqlNote   = "-- name: NoteThing :exec\nUPDATE things SET note = $1, alive = false, version = $2 WHERE tenant_id = $3 AND id = $4 AND version < $2"
-	sqlLink   = "-- name: Link :exec\nINSERT INTO links (tenant_id, from_id, kind, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, from_id, kind, n) DO NOTHING"
-	sqlUnlink = "-- name: Unlink :exec\nDELETE FROM links WHERE tenant_id = $1 AND from_id = $2 AND kind = $3 AND n = $4"
+	sqlLink   = "-- name: Link :exec\nINSERT INTO ties (tenant_id, from_id, kind, n) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, from_id, kind, n) DO NOTHING"
+	sqlUnlink = "-- name: Unlink :exec\nDELETE FROM ties WHERE tenant_id = $1 AND from_id = $2 AND kind = $3 AND n = $4"
 )
 
 type projector struct{ bad int64 } // bad is a position that it chokes on
@@ -129,7 +129,7 @@ func (p projector) Apply(ctx context.Context, db feed.DBTX, page []dcb.Recorded)
 }
 
 func toys(p projector) []Projection {
-	return []Projection{{Projector: p, Tables: []string{"things", "links"}}}
+	return []Projection{{Projector: p, Tables: []string{"things", "ties"}}}
 }
 
 var (

@@ -16,7 +16,7 @@ func TestARebuildMakesTheTablesWhatTheLogSays(t *testing.T) {
 	w.project()
 	before := w.definitions()
 	w.exec(`UPDATE core.things SET name = 'forged', size = 99 WHERE version % 7 = 0`)
-	w.exec(`DELETE FROM core.links WHERE n = 1`)
+	w.exec(`DELETE FROM core.ties WHERE n = 1`)
 
 	got, err := w.replay(projector{}).Rebuild(t.Context())
 	if err != nil {
@@ -38,13 +38,13 @@ func TestARebuildMakesTheTablesWhatTheLogSays(t *testing.T) {
 func (w *world) definitions() []string {
 	return w.texts(`SELECT d FROM (
 		SELECT format('%s.%s %s %s %s %s', table_name, column_name, data_type, is_nullable, generation_expression, collation_name) AS d
-			FROM information_schema.columns WHERE table_schema = 'core' AND table_name IN ('things', 'links')
-		UNION ALL SELECT format('%s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid IN ('core.things'::regclass, 'core.links'::regclass)
-		UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'core' AND tablename IN ('things', 'links')
-		UNION ALL SELECT format('%s %s %s %s %s %s', tablename, policyname, roles, cmd, qual, with_check) FROM pg_policies WHERE schemaname = 'core' AND tablename IN ('things', 'links')
+			FROM information_schema.columns WHERE table_schema = 'core' AND table_name IN ('things', 'ties')
+		UNION ALL SELECT format('%s %s', conname, pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid IN ('core.things'::regclass, 'core.ties'::regclass)
+		UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'core' AND tablename IN ('things', 'ties')
+		UNION ALL SELECT format('%s %s %s %s %s %s', tablename, policyname, roles, cmd, qual, with_check) FROM pg_policies WHERE schemaname = 'core' AND tablename IN ('things', 'ties')
 		UNION ALL SELECT format('%s %s %s %s %s %s %s', relname, relkind, relpersistence, relrowsecurity, relforcerowsecurity, reloptions, pg_get_userbyid(relowner))
-			FROM pg_class WHERE oid IN ('core.things'::regclass, 'core.links'::regclass)
-		UNION ALL SELECT format('%s %s %s', c.relname, pg_get_userbyid(g.grantee), g.privilege_type) FROM pg_class c, aclexplode(c.relacl) g WHERE c.oid IN ('core.things'::regclass, 'core.links'::regclass)
+			FROM pg_class WHERE oid IN ('core.things'::regclass, 'core.ties'::regclass)
+		UNION ALL SELECT format('%s %s %s', c.relname, pg_get_userbyid(g.grantee), g.privilege_type) FROM pg_class c, aclexplode(c.relacl) g WHERE c.oid IN ('core.things'::regclass, 'core.ties'::regclass)
 	) x ORDER BY d COLLATE "C"`)
 }
 
@@ -74,11 +74,11 @@ func TestProjectorsAndReadersGoOnThroughRebuilds(t *testing.T) {
 			default:
 			}
 			err := w.Query(context.Background(), acme, func(tx pgxTx) error {
-				var things, links int
+				var things, ties int
 				if err := tx.QueryRow(context.Background(), `SELECT count(*) FROM things`).Scan(&things); err != nil {
 					return err
 				}
-				return tx.QueryRow(context.Background(), `SELECT count(*) FROM links`).Scan(&links)
+				return tx.QueryRow(context.Background(), `SELECT count(*) FROM ties`).Scan(&ties)
 			})
 			if err != nil {
 				t.Errorf("a reader failed: %v", err)
@@ -145,7 +145,7 @@ func TestVerifyNamesEachDifference(t *testing.T) {
 
 	one := w.texts(`SELECT id::text FROM core.things ORDER BY id LIMIT 4`)
 	w.exec(`UPDATE core.things SET name = 'forged', seen_at = '2020-01-01T00:00:00Z', doc = '{"forged": true}' WHERE id = $1`, one[0])
-	w.exec(`DELETE FROM core.links WHERE from_id = $1`, one[1])
+	w.exec(`DELETE FROM core.ties WHERE from_id = $1`, one[1])
 	w.exec(`DELETE FROM core.things WHERE id = $1`, one[1])
 	w.exec(`INSERT INTO core.things (tenant_id, id, name, size, doc, tags, alive, version) VALUES ($1, $2, 'x', 1, '{}', '{}', true, 0)`, acme, other)
 	w.exec(`UPDATE core.things SET doc = doc || '{}', tags = tags || '{}' WHERE id = $1`, one[2]) // changes nothing

@@ -23,6 +23,7 @@ type program struct {
 		Rebuild rebuild `cmd:"" help:"Build the tables from the log beside the live ones and swap them."`
 		Verify  verify  `cmd:"" help:"Rebuild, compare with the live tables row by row, and name every difference; exit status 1 if any."`
 	} `cmd:"" help:"Rebuild or verify the tables from the log."`
+	Keys   keys `cmd:"" help:"Show, rotate and seal the keys."`
 	Import struct {
 		KubernetesOrg importKubernetesOrg `cmd:"" help:"Import a history of GitHub organisations, with its times."`
 	} `cmd:"" help:"Import histories kept elsewhere, through the API of a running server."`

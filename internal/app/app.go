@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,10 +21,12 @@ import (
 	"chancery/internal/access"
 	"chancery/internal/apitoken"
 	"chancery/internal/codec"
+	"chancery/internal/due"
 	"chancery/internal/eventlog"
 	"chancery/internal/feed"
 	"chancery/internal/ledger"
 	"chancery/internal/replay"
+	"chancery/internal/throttle"
 	"chancery/internal/vault"
 	"chancery/projections"
 	"chancery/readmodels"
@@ -42,6 +45,21 @@ type Config struct {
 	Resolver    commands.Resolver // none: the system's
 	AllowUnsafe bool              // admit a database that is not durable; for tests
 	Rate        float64           // requests per second of one principal; 0 for no bound
+
+	Keys           KeySettings    // none: keys.json in the data folder, in the clear
+	ErasureLedger  string         // file of the erasure ledger; none: erasures.log in the data folder
+	TrustedProxies []netip.Prefix // believed about whom a request comes from; none: nobody is
+
+	PublicURL         string // where browsers find us; passkeys are bound to its host. None: http://localhost
+	PasswordMemory    int    // MiB that hashes of passwords use at once; 0: 256
+	BreachedPasswords string // file of passwords that nobody may choose; none: the built-in ones alone
+
+	SMTPURL   string        // smtp[s]://user:password@host:port, see mail.NewSMTP; none: no mail is sent
+	MailFrom  string        // whom mail comes from
+	MailRetry time.Duration // the first pause after a mail was not taken; 0: 5 s
+
+	IssuerNetworks []netip.Prefix // that are not public and in which OpenID providers may be; none: no such ones
+	ReturnOrigins  []string       // of pages, beside our own, to which users may be sent back from their issuer
 }
 
 // App is a running Chancery without its HTTP listener.
@@ -49,18 +67,24 @@ type App struct {
 	config Config
 	log    *slog.Logger
 
-	ledger   *ledger.Ledger
-	vault    *vault.Vault
-	raw      *eventlog.PG
-	store    *codec.Store
-	index    *access.Index
-	follower *follower
-	engine   *commands.Engine
-	refusals *commands.Refusals
-	feed     *feed.Feed
-	reader   *readmodels.Reader
-	past     *replay.Past
-	metrics  *metrics
+	ledger    *ledger.Ledger
+	vault     *vault.Vault
+	raw       *eventlog.PG
+	store     *codec.Store
+	index     *access.Index
+	follower  *follower
+	erased    *erasedOnes
+	engine    *commands.Engine
+	refusals  *commands.Refusals
+	sightings *commands.Sightings
+	feed      *feed.Feed
+	reader    *readmodels.Reader
+	past      *replay.Past
+	due       *due.Watcher
+	throttle  *throttle.Throttle
+	resets    *commands.Resets
+	mailer    atomic.Pointer[mailer]
+	metrics   *metrics
 
 	gone    <-chan struct{} // closed when the private database ends by itself
 	stop    context.CancelFunc
@@ -94,7 +118,7 @@ func (a *App) open(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
 	for _, step := range []func(ctx, running context.Context) error{
-		a.openDatabase, a.openLog, a.openCommands, a.openFeed, a.openQueries,
+		a.openDatabase, a.openLog, a.openCommands, a.openAuthn, a.openErasures, a.openFeed, a.openQueries, a.openDue, a.openMail,
 	} {
 		if err := step(ctx, running); err != nil {
 			return err
@@ -133,11 +157,8 @@ func (a *App) openDatabase(ctx, _ context.Context) error {
 	}
 	a.ledger = l
 	a.onClose(l.Close)
-	keys, err := vault.LoadKeys(filepath.Join(a.config.Data, "keys.json"))
+	keys, err := a.openKeys(ctx)
 	if err != nil {
-		return err
-	}
-	if err := l.ClaimKeys(ctx, keys.Fingerprint()); err != nil {
 		return err
 	}
 	a.vault = vault.New(vault.Config{Keys: keys, Source: l})
@@ -147,7 +168,8 @@ func (a *App) openDatabase(ctx, _ context.Context) error {
 func (a *App) openLog(ctx, running context.Context) error {
 	a.store = &codec.Store{Vault: a.vault, Catalog: domain.Catalog}
 	a.index = access.New()
-	a.follower = &follower{index: a.index, store: a.store, log: a.log}
+	a.erased = a.newErasedOnes()
+	a.follower = &follower{index: a.index, store: a.store, erased: a.erased, log: a.log}
 	a.raw = eventlog.Open(a.ledger, eventlog.Config{Now: a.config.Now, OnAppend: a.appended, OnBatch: a.metrics.batch})
 	a.store.Log = a.raw
 	a.onClose(func() {
@@ -170,6 +192,9 @@ func (a *App) appended(events []eventlog.Raw) {
 	if a.feed != nil {
 		a.feed.Poke()
 	}
+	if m := a.mailer.Load(); m != nil {
+		m.appended(events)
+	}
 }
 
 func (a *App) openCommands(_, running context.Context) error {
@@ -180,16 +205,18 @@ func (a *App) openCommands(_, running context.Context) error {
 	a.engine = &commands.Engine{
 		Store: a.store, Now: a.config.Now, Resolver: resolver,
 		Mint: a.mint, Hash: hash, Observe: a.metrics.command,
-		Follow: a.follower.upTo,
+		Follow: a.follower.upTo, Settle: a.settle, Mails: a.config.SMTPURL != "",
+		Powerful: func(u domain.UserID) bool { return a.index.Powerful(u, a.config.Now()) },
 	}
-	a.refusals = commands.NewRefusals(a.engine, a.log)
+	a.refusals, a.sightings = commands.NewRefusals(a.engine, a.log), commands.NewSightings(a.engine, a.log)
 	a.running.Go(func() { a.refusals.Run(running) })
+	a.running.Go(func() { a.sightings.Run(running) })
 	return nil
 }
 
-// mint makes an API token. The same seed makes the same token, so that a repeated request gets the same answer.
+// mint makes a token. The same seed makes the same token, so that a repeated request gets the same answer.
 func (a *App) mint(purpose, seed string, id uuid.UUID) string {
-	return apitoken.New(id, a.vault.TokenSecret("api-token", purpose, seed, id.String()))
+	return apitoken.New(apitoken.KindFor(purpose), id, a.vault.TokenSecret("api-token", purpose, seed, id.String()))
 }
 
 func hash(token string) (prefix string, sum []byte) {
@@ -272,6 +299,9 @@ func (a *App) Ready(ctx context.Context) []string {
 		case s.Lag > 30*time.Second:
 			reasons = append(reasons, fmt.Sprintf("projector %s is %s behind", s.Name, s.Lag.Round(time.Second)))
 		}
+	}
+	if a.erased.failing.Load() {
+		reasons = append(reasons, "erasures are not on record: the erasure ledger cannot be written")
 	}
 	if at := a.index.Position(); at < head {
 		reasons = append(reasons, fmt.Sprintf("the access index is at %d of %d", at, head))

@@ -16,11 +16,15 @@ import (
 	"chancery/internal/ledger"
 	"chancery/internal/pgtest"
 	"chancery/readmodels"
+	"chancery/transport"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(crashData) != "" {
 		serveForCrash()
+	}
+	if os.Getenv(rewrapData) != "" {
+		rewrapForCrash()
 	}
 	pgtest.Main(m, ledger.Migrate)
 }
@@ -53,7 +57,7 @@ func (a *App) bootstrapForTest(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, _, _, err := a.Bootstrap(context.Background(), strings.TrimSpace(string(text)), "ann@example.org", "Ann")
+	token, _, _, err := a.Bootstrap(context.Background(), transport.Origin{}, strings.TrimSpace(string(text)), "ann@example.org", "Ann")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +70,11 @@ func TestBootstrapWorksOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := a.Bootstrap(context.Background(), "", "ann@example.org", "Ann"); err == nil {
+	if _, _, _, err := a.Bootstrap(context.Background(), transport.Origin{}, "", "ann@example.org", "Ann"); err == nil {
 		t.Fatal("an empty token was accepted")
 	}
 	a.bootstrapForTest(t)
-	if _, _, _, err := a.Bootstrap(context.Background(), strings.TrimSpace(string(text)), "bob@example.org", "Bob"); err == nil {
+	if _, _, _, err := a.Bootstrap(context.Background(), transport.Origin{}, strings.TrimSpace(string(text)), "bob@example.org", "Bob"); err == nil {
 		t.Fatal("the token was accepted twice")
 	}
 	again := startOn(t, a.ledgerURL(t), a.config.Data)

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"chancery/transport"
 )
 
 // The process may die after the first administrator was written and before the answer reached anybody. The token in the
@@ -18,7 +20,7 @@ func TestAnUnansweredBootstrapIsAnsweredAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := strings.TrimSpace(string(file))
-	first, user, _, err := a.Bootstrap(t.Context(), given, "ann@example.org", "Ann")
+	first, user, _, err := a.Bootstrap(t.Context(), transport.Origin{}, given, "ann@example.org", "Ann")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,10 +31,10 @@ func TestAnUnansweredBootstrapIsAnsweredAgain(t *testing.T) {
 	a.Close()
 
 	again := startOn(t, a.config.DatabaseURL, a.config.Data)
-	if _, _, _, err := again.Bootstrap(t.Context(), bootstrapPrefix+strings.Repeat("A", 26), "ann@example.org", "Ann"); err == nil {
+	if _, _, _, err := again.Bootstrap(t.Context(), transport.Origin{}, bootstrapPrefix+strings.Repeat("A", 26), "ann@example.org", "Ann"); err == nil {
 		t.Fatal("another token was accepted")
 	}
-	second, sameUser, _, err := again.Bootstrap(t.Context(), given, "ann@example.org", "Ann")
+	second, sameUser, _, err := again.Bootstrap(t.Context(), transport.Origin{}, given, "ann@example.org", "Ann")
 	if err != nil || second != first || sameUser != user {
 		t.Fatalf("answered %q for %s, %v; the first time %q for %s", second, sameUser, err, first, user)
 	}
@@ -45,7 +47,7 @@ func TestAnUnansweredBootstrapIsAnsweredAgain(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the bootstrap token still lies there")
 	}
-	if _, _, _, err := again.Bootstrap(t.Context(), given, "ann@example.org", "Ann"); err == nil {
+	if _, _, _, err := again.Bootstrap(t.Context(), transport.Origin{}, given, "ann@example.org", "Ann"); err == nil {
 		t.Error("the token was accepted after it was removed")
 	}
 }

@@ -23,7 +23,10 @@ const crashData = "CHANCERY_TEST_SERVE_DATA"
 
 // serveForCrash is this test program, run again as a server that may be killed.
 func serveForCrash() {
-	err := Serve(context.Background(), Settings{Data: os.Getenv(crashData), LogLevel: "warn"}, "127.0.0.1:0", true, os.Stdout)
+	err := Serve(context.Background(), Settings{
+		Data: os.Getenv(crashData), LogLevel: "warn",
+		SMTPURL: os.Getenv("CHANCERY_SMTP_URL"), MailFrom: os.Getenv("CHANCERY_MAIL_FROM"), PublicURL: os.Getenv("CHANCERY_PUBLIC_URL"),
+	}, "127.0.0.1:0", true, os.Stdout)
 	fmt.Fprintln(os.Stderr, "the server ended:", err)
 	os.Exit(1)
 }

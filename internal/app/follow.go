@@ -17,9 +17,10 @@ import (
 //
 // mu serialises the writers of the index; so pages reach it in order.
 type follower struct {
-	index *access.Index
-	store *codec.Store
-	log   *slog.Logger
+	index  *access.Index
+	store  *codec.Store
+	erased *erasedOnes
+	log    *slog.Logger
 
 	mu sync.Mutex
 }
@@ -38,11 +39,7 @@ func (f *follower) appended(raws []eventlog.Raw) {
 			return
 		}
 	}
-	page, err := f.store.DecodeAll(raws)
-	if err == nil {
-		err = f.index.Apply(page)
-	}
-	if err != nil {
+	if err := f.apply(raws); err != nil {
 		f.log.Error("the access index fell behind", "position", f.index.Position(), "error", err)
 	}
 }
@@ -66,15 +63,21 @@ func (f *follower) read(ctx context.Context, position int64) error {
 		if len(raws) == 0 {
 			return fmt.Errorf("follow the log: nothing at %d, though %d was seen", f.index.Position()+1, position)
 		}
-		page, err := f.store.DecodeAll(raws)
-		if err != nil {
-			return fmt.Errorf("follow the log: %w", err)
-		}
-		if err := f.index.Apply(page); err != nil {
+		if err := f.apply(raws); err != nil {
 			return fmt.Errorf("follow the log: %w", err)
 		}
 	}
 	return nil
+}
+
+// apply hears of erasures first: a key must be gone before anybody is told that the event was seen.
+func (f *follower) apply(raws []eventlog.Raw) error {
+	page, err := f.store.DecodeAll(raws)
+	if err != nil {
+		return err
+	}
+	f.erased.heard(page)
+	return f.index.Apply(page)
 }
 
 // Fresh returns when the index has seen everything that was acknowledged anywhere before the call.

@@ -16,6 +16,7 @@ import (
 	"chancery/domain"
 	"chancery/internal/dcb"
 	"chancery/readmodels"
+	"chancery/transport"
 )
 
 // privileges are those of Chancery itself: of its commands, its queries, and a few that are neither.
@@ -30,6 +31,7 @@ func privileges() (all []domain.PrivilegeRegistered, reads []domain.Privilege) {
 	for _, s := range commands.Registry {
 		add(s.Privilege, s.Doc)
 	}
+	add(commands.Export.Privilege, commands.Export.Doc)
 	for _, c := range readmodels.Collections {
 		add(c.Privilege(), "Read "+c.Name+".")
 		reads = append(reads, c.Privilege())
@@ -92,7 +94,7 @@ func (a *App) bootstrapped(ctx context.Context) (bool, error) {
 	q := dcb.From(done).Decide(func() ([]dcb.Event, error) { return nil, nil })
 	same := func(t dcb.Tag) dcb.Tag { return t }
 	_, _, err := q.Run(ctx, domain.Root.UUID, same, func(q dcb.Query) ([]dcb.Recorded, error) {
-		events, _, err := a.store.Read(ctx, q, false)
+		events, _, err := a.store.Read(ctx, q, dcb.Nothing)
 		return events, err
 	})
 	return done.Value, err
@@ -103,13 +105,14 @@ var ErrBootstrapToken = errors.New("the bootstrap token is wrong or was used")
 
 // Bootstrap makes the first administrator; it works once, with the token in the data folder. Should the process die before
 // the token is removed, it is answered again as it was, whatever else it comes with: else nobody would ever get in.
-func (a *App) Bootstrap(ctx context.Context, given, email, displayName string) (token string, user, tenant uuid.UUID, err error) {
+func (a *App) Bootstrap(ctx context.Context, from transport.Origin, given, email, displayName string) (token string, user, tenant uuid.UUID, err error) {
 	path := filepath.Join(a.config.Data, bootstrapFile)
 	want, err := readBootstrapToken(path)
 	if err != nil || subtle.ConstantTimeCompare([]byte(want), []byte(given)) != 1 {
 		return "", user, tenant, ErrBootstrapToken
 	}
 	order := bootstrapOrder(want, email, displayName)
+	order.By.IP, order.By.Agent = dcb.Plain(from.IP), dcb.Plain(from.Agent)
 	result, err := a.engine.Execute(ctx, order)
 	if err != nil {
 		return "", user, tenant, err

@@ -73,7 +73,7 @@ func settle(t *testing.T, world accesstest.World) *matrixWorld {
 
 func (w *matrixWorld) token(u domain.UserID, home domain.TenantID) dcb.Pending {
 	id := domain.TokenID{UUID: uuid.New()}
-	text := apitoken.New(id.UUID, sha256.Sum256(id.UUID[:]))
+	text := apitoken.New(apitoken.API, id.UUID, sha256.Sum256(id.UUID[:]))
 	parsed, _ := apitoken.Parse(text)
 	w.tokens[u], w.homes[u] = text, home
 	return dcb.Pending{Tenant: home.UUID, Event: domain.TokenIssued{

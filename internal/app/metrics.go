@@ -23,6 +23,7 @@ type metrics struct {
 	lag                    *prometheus.HistogramVec
 	requests               *prometheus.CounterVec
 	requestTook            *prometheus.HistogramVec
+	mails                  *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -41,13 +42,17 @@ func newMetrics() *metrics {
 	}
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chancery_http_requests_total", Help: "Requests by route and status."}, []string{"method", "route", "status"})
 	m.requestTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "chancery_http_request_seconds", Help: "Time to answer.", Buckets: quick}, []string{"method", "route"})
+	m.mails = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chancery_mails_total", Help: "Mails by purpose and outcome: sent, deferred (to be tried again), given-up."}, []string{"purpose", "outcome"})
 	m.registry.MustRegister(
+		m.mails,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.batchSize, m.batchTook, m.resent, m.commands, m.commandTook, m.retries, m.projected, m.projectFail, m.lag,
 		m.requests, m.requestTook,
 	)
 	return m
 }
+
+func (m *metrics) mail(purpose, outcome string) { m.mails.WithLabelValues(purpose, outcome).Inc() }
 
 func (m *metrics) batch(s eventlog.BatchStats) {
 	m.batchSize.Observe(float64(s.Events))

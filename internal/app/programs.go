@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -24,7 +25,22 @@ type Settings struct {
 	Data        string `help:"Data folder: private database, keys, bootstrap token." default:"./.chancery" env:"CHANCERY_DATA" type:"path"`
 	Tenancy     string `help:"row: all tenants in one database, kept apart by row security." default:"row" env:"CHANCERY_TENANCY"`
 	PGBin       string `help:"Folder with postgres and initdb; searched for if absent." name:"pg-bin" env:"CHANCERY_PG_BIN"`
+	KeysFile    string `help:"Key file, made if there is none; keys.json in the data folder if absent. CHANCERY_KEYS holds the keys themselves instead." name:"keys-file" env:"CHANCERY_KEYS_FILE" type:"path"`
+	Erasures    string `help:"File of the erasure ledger, to be kept apart from the backups of the database; erasures.log in the data folder if absent." name:"erasure-ledger" env:"CHANCERY_ERASURE_LEDGER" type:"path"`
+	KMS         string `help:"Key of Vault or OpenBao that seals the keys: hcvault://host:8200/transit/keys/NAME. Its token is in CHANCERY_KMS_TOKEN." name:"kms" env:"CHANCERY_KMS"`
 	LogLevel    string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"CHANCERY_LOG_LEVEL"`
+
+	PublicURL         string `help:"Where browsers find the server, such as https://chancery.example.org; passkeys are bound to its host. http://localhost and the port of the listener if absent." name:"public-url" env:"CHANCERY_PUBLIC_URL"`
+	PasswordMemory    int    `help:"MiB of memory that the hashing of passwords uses at once; at least 64." default:"256" env:"CHANCERY_PASSWORD_MEMORY"`
+	BreachedPasswords string `help:"File of passwords that nobody may choose: one a line, or sorted SHA-1 hashes as Have I Been Pwned publishes them." env:"CHANCERY_BREACHED_PASSWORDS" type:"path"`
+
+	IssuerNetworks []netip.Prefix `help:"Networks, such as 10.0.0.0/8, that are not public and in which OpenID providers may be; none if absent." env:"CHANCERY_ISSUER_NETWORKS"`
+	ReturnOrigins  []string       `help:"Origins, such as https://app.example.org, of pages to which users may be sent back from an OpenID provider." env:"CHANCERY_RETURN_ORIGINS"`
+
+	SMTPURL  string `help:"Mail server: smtps://user:password@host:port or smtp://… with STARTTLS; the variable keeps the password out of the list of processes. No mail is sent if absent." name:"smtp-url" env:"CHANCERY_SMTP_URL"`
+	MailFrom string `help:"Whom mail comes from, such as Chancery <chancery@example.org>." name:"mail-from" env:"CHANCERY_MAIL_FROM"`
+
+	TrustedProxies []netip.Prefix `help:"Networks, such as 10.0.0.0/8, of the proxies in front: what they say in X-Forwarded-For is believed." env:"CHANCERY_TRUSTED_PROXIES"`
 }
 
 func (s Settings) logger() *slog.Logger {
@@ -34,7 +50,9 @@ func (s Settings) logger() *slog.Logger {
 }
 
 func (s Settings) config() Config {
-	return Config{DatabaseURL: s.DatabaseURL, Data: s.Data, PGBin: s.PGBin, Tenancy: s.Tenancy, Migrate: true, Log: s.logger()}
+	return Config{DatabaseURL: s.DatabaseURL, Data: s.Data, PGBin: s.PGBin, Tenancy: s.Tenancy, Migrate: true, Log: s.logger(), Keys: s.keys(), ErasureLedger: s.Erasures, TrustedProxies: s.TrustedProxies,
+		PublicURL: s.PublicURL, PasswordMemory: s.PasswordMemory, BreachedPasswords: s.BreachedPasswords, SMTPURL: s.SMTPURL, MailFrom: s.MailFrom,
+		IssuerNetworks: s.IssuerNetworks, ReturnOrigins: s.ReturnOrigins}
 }
 
 // Version is the version of the program, as the build knows it.

@@ -69,7 +69,8 @@ func TestTheRunnableMinuteOfTheReadmeRuns(t *testing.T) {
 	script := strings.ReplaceAll(strings.Join(blocks[1:len(blocks)-1], "\n"), "localhost:8080", strings.TrimPrefix(v.url, "http://"))
 	out := runShell(t, folder, strings.ReplaceAll(script, "curl -s ", "curl -sS --fail-with-body -w '\\n' "))
 	answers := strings.Split(strings.TrimSpace(out), "\n")
-	want := []string{`"type":"tenant.created"`, `"type":"user.registered"`, `"email":"bob@acme.test"`, `"action":"user.registered"`, `{"items":[],"position":"2"}`}
+	want := []string{`"type":"tenant.created"`, `"type":"user.registered"`, `"email":"bob@acme.test"`, `"action":"user.registered"`, `{"items":[],"position":"2"}`,
+		`"type":"credential.password-set"`, `"token":"chn_ses_`, `"type":"secret.created"`, `"value":"hush"`, `"number":1`}
 	if len(answers) != len(want) {
 		t.Fatalf("%d answers, want %d:\n%s", len(answers), len(want), out)
 	}

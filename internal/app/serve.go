@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,23 +24,37 @@ import (
 
 	"chancery/domain"
 	"chancery/internal/access"
+	"chancery/internal/feed"
+	"chancery/internal/oidc"
 	"chancery/internal/replay"
 	"chancery/readmodels"
 	"chancery/transport"
 )
 
 // Handler is the HTTP API.
-func (a *App) Handler() (*transport.Server, error) {
-	return transport.New(transport.Config{
+func (a *App) Handler() (*transport.Server, error) { return transport.New(a.edge()) }
+
+func (a *App) edge() transport.Config {
+	return transport.Config{
 		Commands: a.engine, Access: a.index, AccessAsOf: newPastAccess(a).AsOf, Queries: queries{a}, Refusals: a.refusals,
-		Fresh: a.follower.Fresh, Bootstrap: a.bootstrapOverHTTP, Ready: a.Ready, Unavailable: unavailable,
+		Fresh: a.follower.Fresh, Bootstrap: a.bootstrapOverHTTP, Ready: a.Ready, Unavailable: unavailable, Fingerprint: a.fingerprint,
 		Observe: a.metrics.http, Metrics: promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}),
-		Now: a.config.Now, Log: a.log, Version: Version(), Rate: a.config.Rate,
-	})
+		Now: a.config.Now, Log: a.log, Version: Version(), Rate: a.config.Rate, TrustedProxies: a.config.TrustedProxies,
+		Throttle: a.throttle, Authn: a.engine.Authn, Sightings: a.sightings, Resets: a.resets, PublicURL: a.statedURL(),
+		OIDC: oidc.New(oidc.Config{Now: a.config.Now, Allow: a.config.IssuerNetworks}), Secret: a.secret, Claim: a.store.Claim, Origins: a.config.ReturnOrigins,
+	}
 }
 
-func (a *App) bootstrapOverHTTP(ctx context.Context, token, email, name string) (string, uuid.UUID, uuid.UUID, error) {
-	secret, user, tenant, err := a.Bootstrap(ctx, token, email, name)
+// statedURL is how callers reach us where somebody has said so; else each request says it.
+func (a *App) statedURL() string {
+	if strings.HasPrefix(a.config.PublicURL, "http://localhost") {
+		return ""
+	}
+	return a.config.PublicURL
+}
+
+func (a *App) bootstrapOverHTTP(ctx context.Context, from transport.Origin, token, email, name string) (string, uuid.UUID, uuid.UUID, error) {
+	secret, user, tenant, err := a.Bootstrap(ctx, from, token, email, name)
 	if errors.Is(err, ErrBootstrapToken) {
 		err = access.ErrUnauthenticated
 	}
@@ -47,6 +63,9 @@ func (a *App) bootstrapOverHTTP(ctx context.Context, token, email, name string) 
 
 // unavailable tells faults that will pass: the database is away, full, or busy.
 func unavailable(err error) bool {
+	if _, ok := errors.AsType[*feed.Stuck](err); ok {
+		return true // until somebody has helped the projector
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pg.Code[:2] {
 		case "08", "53", "57", "58": // connection, resources, operator, system: PostgreSQL, appendix A
@@ -103,6 +122,7 @@ func (q queries) EventsAt(ctx context.Context, t domain.TenantID, positions []in
 func Serve(ctx context.Context, s Settings, listen string, migrate bool, out io.Writer) error {
 	c := s.config()
 	c.Migrate = migrate
+	c.PublicURL = cmp.Or(c.PublicURL, localURL(listen))
 	if os.Getenv("GOGC") == "" {
 		// Collecting less often leaves PostgreSQL, on the same cores, the time; it costs about five times the live heap.
 		debug.SetGCPercent(400)

@@ -21,6 +21,8 @@ type conn struct {
 	net.Conn
 	in   *bufio.Reader
 	body []byte // of the last answer
+
+	want, wanted string // a header by its name, colon and space; and its value in the last answer that had it
 }
 
 // dial opens n connections.
@@ -89,6 +91,9 @@ func (c *conn) send(request []byte) (status int, err error) {
 		}
 		if len(line) <= 2 {
 			break
+		}
+		if value, found := bytes.CutPrefix(line, []byte(c.want)); found && c.want != "" {
+			c.wanted = string(bytes.TrimSpace(value))
 		}
 		if value, found := bytes.CutPrefix(line, []byte("Content-Length: ")); found {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {

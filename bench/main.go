@@ -31,15 +31,18 @@ type section struct {
 	run  func(*bench, context.Context) error
 }
 
-// sections in the order of the table. The last two share a database.
+// sections in the order of the table. The last three share a database.
 func sections() []section {
 	return []section{
 		{"append", (*bench).appends},
 		{"commands", (*bench).commands},
 		{"access", (*bench).access},
+		{"secrets", (*bench).secrets},
+		{"sign-in", (*bench).signIns},
 		{"lag", (*bench).lag},
 		{"import", (*bench).imports},
 		{"rebuild", (*bench).rebuild},
+		{"sealed", (*bench).sealed},
 	}
 }
 
@@ -54,7 +57,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	only := flag.String("only", "", "run the sections that match: append commands access lag import rebuild")
+	only := flag.String("only", "", "run the sections that match: append commands access secrets sign-in lag import rebuild sealed")
 	seconds := flag.Float64("seconds", 5, "length of each measurement")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a file; see -inprocess")
 	allocs := flag.String("memprofile", "", "write what this process allocated to a file; see -inprocess")

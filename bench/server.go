@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 	"chancery/internal/app"
 	"chancery/internal/imports"
 )
+
+var loopback = netip.MustParsePrefix("127.0.0.0/8")
 
 // server is a running Chancery and the API token of its first administrator.
 type server struct {
@@ -65,7 +68,8 @@ func (b *bench) build(ctx context.Context) error {
 
 // there runs the program until stop, or until ctx ends.
 func (s *server) there(ctx context.Context, binary string) error {
-	c := exec.CommandContext(ctx, binary, "serve", "--listen=127.0.0.1:0", "--log-level=warn", "--database-url="+s.url, "--data="+s.data)
+	c := exec.CommandContext(ctx, binary, "serve", "--listen=127.0.0.1:0", "--log-level=warn", "--database-url="+s.url, "--data="+s.data,
+		"--trusted-proxies="+loopback.String()) // visitors say where they come from
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 20 * time.Second
 	c.Stderr = os.Stderr
@@ -89,7 +93,7 @@ func (s *server) there(ctx context.Context, binary string) error {
 
 // here runs the server in this process.
 func (s *server) here(ctx context.Context) error {
-	a, err := app.Open(ctx, app.Config{DatabaseURL: s.url, Data: s.data, Migrate: true})
+	a, err := app.Open(ctx, app.Config{DatabaseURL: s.url, Data: s.data, Migrate: true, TrustedProxies: []netip.Prefix{loopback}})
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ type (
 		Reveal(Env) (name, value string)
 	}
 	// Disclosing is a command whose answer holds something sealed. It is opened only when the events that record the disclosure
-	// are durable and stand in the tables; if that fails, nothing is disclosed. The fact is asked again for a repeated request.
+	// are durable and stand in the tables; if that fails, nothing is disclosed. It MUST be Spec.Anew: each disclosure has a record of its own.
 	Disclosing interface {
 		Disclose(events []dcb.Event) (name string, value *dcb.Fact[dcb.Sealed])
 	}

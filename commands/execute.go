@@ -228,12 +228,17 @@ func (e *Engine) decision(o Order) dcb.Decision {
 	d := o.Command.Decide(e.env(o))
 	if kind, tags := o.target(); o.IfMatch > 0 && kind != "" {
 		latest := dcb.LatestOf(domain.Catalog.KindTypes(kind), tags, func(e dcb.Event) bool { return domain.Changes(e, tags[0]) })
-		d = d.Guarded(latest, func() error {
+		fresh := func() error {
 			if latest.Value.Position > o.IfMatch {
 				return domain.ErrStale
 			}
 			return nil
-		})
+		}
+		if o.Spec.Own { // only Decide knows who may know that there is such a thing
+			d = d.Verified(latest, fresh)
+		} else {
+			d = d.Guarded(latest, fresh)
+		}
 	}
 	if o.ungated {
 		return d
@@ -263,6 +268,9 @@ func (e *Engine) env(o Order) Env {
 
 // decide runs one decision on the view and adds its events to it, for the decisions that follow.
 func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) ([]dcb.Pending, error) {
+	if _, tells := o.Command.(Disclosing); tells && !o.At.IsZero() {
+		return nil, domain.Invalid("/at", "has no meaning here: a value is told now, and the record says so")
+	}
 	if !o.At.IsZero() && (o.At.Before(v.latest) || o.At.After(e.Now())) {
 		return nil, domain.At("/at", domain.ErrTooEarly)
 	}

@@ -74,7 +74,7 @@ func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, 
 	}
 	result := e.result(o, r, events)
 	result.Replayed = true
-	return result, domain.FirstError(e.disclose(ctx, o, events, &result), e.lasting(ctx, o, r.Last))
+	return result, e.lasting(ctx, o, r.Last) // and nothing is disclosed: the record is of the first time
 }
 
 // mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another, nor

@@ -176,6 +176,44 @@ func TestADestroyedValueIsToldToNobody(t *testing.T) {
 	}
 }
 
+func TestEachDisclosureHasARecordOfItsOwn(t *testing.T) {
+	for _, spec := range commands.Registry {
+		if _, tells := spec.Zero.(commands.Disclosing); tells && !spec.Anew {
+			t.Errorf("%s tells a value and may be repeated", spec.Name)
+		}
+	}
+	w := newWorld(t)
+	w.secretOf(t, "one")
+	o := w.order(acme, &commands.ReadSecret{ID: smtp})
+	o.Keyed = true
+	w.must(t, o)
+	if got := w.must(t, o); !got.Replayed || got.Reveal[1] != "" {
+		t.Errorf("told again without another record: %+v", got)
+	}
+}
+
+// A time in the past would bring a version's grace back, and the record would say that it was read then.
+func TestNoValueIsToldAtATimeInThePast(t *testing.T) {
+	w := newWorld(t)
+	w.secretOf(t, "one")
+	w.must(t, w.order(acme, &commands.RotateSecret{ID: smtp, Value: "two", Grace: 60}))
+	past := w.now
+	w.now = w.now.Add(time.Hour)
+	reader := func(o *commands.Order) { o.Rights = onBilling("core.secrets.read").Rights }
+	one := &commands.ReadSecret{ID: smtp, Version: 1}
+	w.refused(t, w.order(acme, one, reader), domain.ErrVersionOver)
+	w.refused(t, w.order(acme, one, reader, at(past.Add(time.Second))), domain.ErrInvalid)
+}
+
+func TestIfMatchDoesNotTellThatThereIsASecret(t *testing.T) {
+	w := newWorld(t)
+	w.secretOf(t, "one")
+	nobody := func(o *commands.Order) { o.Rights = rights{} }
+	w.refused(t, w.order(acme, &commands.ReadSecret{ID: smtp}, nobody, ifMatch(1)), domain.ErrSecretUnknown)
+	w.refused(t, w.order(acme, &commands.DisableSecret{ID: smtp}, nobody, ifMatch(1)), domain.ErrSecretUnknown)
+	w.refused(t, w.order(acme, &commands.DisableSecret{ID: smtp}, ifMatch(1)), domain.ErrStale)
+}
+
 func TestTheFingerprintOfAnOlderReleaseStillMatches(t *testing.T) {
 	w := newWorld(t)
 	o := w.order(acme, &commands.CreateGroup{ID: group("g"), Name: "g"})

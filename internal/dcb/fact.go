@@ -160,6 +160,20 @@ func (d Decision) Guarded(fact AnyFact, rule func() error) Decision {
 	return d
 }
 
+// Verified adds such a rule that is asked only of what the decision's own rule does not refuse.
+func (d Decision) Verified(fact AnyFact, rule func() error) Decision {
+	d.facts = append(slices.Clip(d.facts), fact)
+	decide := d.decide
+	d.decide = func() ([]Event, error) {
+		events, err := decide()
+		if err == nil {
+			err = rule()
+		}
+		return events, err
+	}
+	return d
+}
+
 // Opens is what is needed in the clear.
 func (d Decision) Opens() Clear { return d.open }
 

@@ -22,6 +22,7 @@ const (
 	bulkLimit  = 16 << 20
 	bulkChunk  = 500  // lines that are decided together
 	bulkAtomic = 5000 // lines that may stand or fall together
+	bulkValues = 100  // lines that tell a secret, of those that are answered together: all their values are in memory at once
 )
 
 type bulkLine struct {
@@ -106,7 +107,7 @@ func (s *Server) bulkStream(c *call, lines [][]byte, key string) error {
 		} else {
 			run.add(i, line, key)
 		}
-		if run.len() >= bulkChunk || i == len(lines)-1 {
+		if run.len() >= bulkChunk || run.values >= bulkValues || i == len(lines)-1 {
 			run.flush()
 			if _, err := c.Response().Write(run.answers()); err != nil || c.ctx().Err() != nil {
 				return nil //nolint:nilerr // the caller left; what was done is done
@@ -152,6 +153,7 @@ type run struct {
 	outcomes []commands.Outcome
 	orders   []commands.Order
 	of       []int // of each order: its place in outcomes
+	values   int   // orders that tell a secret, of those in outcomes
 	out      []byte
 }
 
@@ -169,6 +171,9 @@ func (r *run) add(n int, line []byte, key string) {
 		return
 	}
 	r.orders, r.of = append(r.orders, o), append(r.of, len(r.outcomes)-1)
+	if _, tells := o.Command.(commands.Disclosing); tells {
+		r.values++
+	}
 }
 
 func (r *run) order(n int, text []byte, key string) (commands.Order, error) {
@@ -197,6 +202,9 @@ func (r *run) order(n int, text []byte, key string) (commands.Order, error) {
 	}
 	if len(r.orders) > 0 && r.orders[0].Tenant != o.Tenant { // only if atomic: else settle has flushed
 		return o, newProblem(http.StatusUnprocessableEntity, "several-tenants", "lines about several tenants cannot be atomic")
+	}
+	if _, tells := o.Command.(commands.Disclosing); tells && r.values >= bulkValues { // only if atomic: else they were answered
+		return o, newProblem(http.StatusRequestEntityTooLarge, "too-large", "at most "+strconv.Itoa(bulkValues)+" lines that tell a secret can be atomic")
 	}
 	parts := [][]byte{line.Body}
 	if !line.At.IsZero() {
@@ -256,14 +264,20 @@ func (r *run) decide(orders []commands.Order, of []int) {
 	if err != nil {
 		r.s.report(r.c, r.s.problemOf(err))
 	}
+	faulty := false // of several faults of single lines the first is logged: they are of one cause
 	for i, place := range of {
 		if err != nil {
 			r.outcomes[place].Err = err
 			continue
 		}
 		r.outcomes[place] = outcomes[i]
-		if outcomes[i].Err != nil {
-			r.s.note(r.c, orders[i], outcomes[i].Err)
+		if outcomes[i].Err == nil {
+			continue
+		}
+		r.s.note(r.c, orders[i], outcomes[i].Err)
+		if p := r.s.problemOf(outcomes[i].Err); p.cause != nil && !faulty {
+			faulty = true
+			r.s.report(r.c, p)
 		}
 	}
 }
@@ -285,7 +299,7 @@ func (r *run) answers() []byte {
 		r.out = append(r.out, encode(p)...)
 		r.out = append(r.out, "}\n"...)
 	}
-	r.outcomes = r.outcomes[:0]
+	r.outcomes, r.values = r.outcomes[:0], 0
 	return r.out
 }
 

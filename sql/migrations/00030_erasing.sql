@@ -1,5 +1,5 @@
 -- +goose Up
--- An event that erases destroys the data key of the subject that its payload names, in the very transaction that records it.
+-- An event of ours that erases destroys the data key of the subject that its payload names, in the very transaction that records it.
 -- The row stays, empty: nobody makes a new key for the same subject, and what was sealed reads as erased. A row is made
 -- where there was none.
 -- +goose StatementBegin
@@ -12,6 +12,6 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 CREATE TRIGGER events_erase AFTER INSERT ON core.events FOR EACH ROW
-    WHEN (NEW.type IN ('user.erased', 'secret.version-destroyed')) EXECUTE FUNCTION core.erase_subject();
+    WHEN (NEW.type IN ('user.erased', 'secret.version-destroyed') AND NEW.source_app_id = 'core') EXECUTE FUNCTION core.erase_subject();
 GRANT UPDATE ON core.subject_keys TO chancery_append;
 REVOKE DELETE ON core.subject_keys FROM chancery_append;

@@ -605,6 +605,10 @@ func erasing(t *testing.T, open Opener) {
 		accept(t, l, with(5, subject, Event("a")))
 		accept(t, l, Request(erase(typ, subject)))
 	}
+	forged := erase("user.erased", 8)
+	forged.SourceApp = "billing"
+	accept(t, l, with(1, 8, Event("a")))
+	accept(t, l, Request(forged))
 	accept(t, l, with(1, 6, erase("user.erased", 6))) // made and destroyed in one
 	accept(t, l, Request(erase("user.erased", 7)))    // never made
 	for _, c := range []struct {
@@ -612,7 +616,7 @@ func erasing(t *testing.T, open Opener) {
 		want        eventlog.Status
 	}{
 		{1, 2, eventlog.Conflict}, {1, 3, eventlog.Conflict}, {1, 6, eventlog.Conflict}, {1, 7, eventlog.Conflict},
-		{1, 4, eventlog.Accepted}, {5, 2, eventlog.Accepted}, {5, 3, eventlog.Accepted}, {5, 7, eventlog.Accepted},
+		{1, 4, eventlog.Accepted}, {1, 8, eventlog.Accepted}, {5, 2, eventlog.Accepted}, {5, 3, eventlog.Accepted}, {5, 7, eventlog.Accepted},
 	} {
 		if v := must(t, l, with(c.in, c.subject, Event("a"))); v.Status != c.want || v.ConflictAt != 0 {
 			t.Errorf("the key of subject %d of tenant %d: %+v, want %v", c.subject, c.in, v, c.want)

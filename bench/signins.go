@@ -206,8 +206,8 @@ func (b *bench) signInTime(ctx context.Context, s *server, strong bool, known, u
 		n, name = n/4, "strong"
 	}
 	n = min(n, 20*min(len(known), len(unknown))) // more tries of one account would be throttled
-	seed := rand.Uint64()                    //nolint:gosec // of an order, which is no secret
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // as above
+	seed := rand.Uint64()                        //nolint:gosec // of an order, which is no secret
+	random := rand.New(rand.NewPCG(seed, 0))     //nolint:gosec // as above
 	order := make([]bool, 2*n)
 	for i := range order {
 		order[i] = i < n

@@ -50,9 +50,9 @@ func NewRefusals(e *Engine, log *slog.Logger) *Refusals {
 
 // Note counts a refusal. It never waits.
 func (r *Refusals) Note(tenant domain.TenantID, user domain.UserID, command, code, object string) {
-	now := r.Engine.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := r.Engine.Now() // under the lock, so that the last is never before the first
 	key := refusal{tenant: tenant, user: user, command: command, code: code}
 	if user.IsZero() {
 		key.of = object

@@ -11,7 +11,15 @@ import (
 
 // Authn is what the world outside knows of passwords, codes and passkeys. It keeps nothing. It may be slow: ask it while
 // a decision consults.
-type Authn interface { //nolint:interfacebloat // it is one thing to those who decide, and one engine
+type Authn interface {
+	Passwords
+	Codes
+	Tickets
+	Passkeys
+}
+
+// Passwords hashes and judges them.
+type Passwords interface {
 	// HashPassword hashes a password for storage. Strong is for those who hold much: it costs more. Account names whose it is as
 	// sign-in does (see VerifyPassword): a fixed share of all accounts, drawn by a keyed hash, is hashed strongly too, so that a
 	// slow answer tells neither administrators nor unknown accounts from the rest. Errors: the context's, while waiting for memory.
@@ -24,7 +32,10 @@ type Authn interface { //nolint:interfacebloat // it is one thing to those who d
 	// Known reports whether a password is on a list of those that were found out, or is made of words that an attacker would
 	// try first for this user: their address, their name, ours. An error is a fault: the list cannot be read.
 	Known(password string, about ...string) (bool, error)
+}
 
+// Codes are time-based one-time passwords (RFC 6238) and recovery codes.
+type Codes interface {
 	// TOTP finds the step (RFC 6238, section 4.2) of which a code is, near an instant.
 	TOTP(seed, code string, at time.Time) (step int64, ok bool)
 	// NearSteps are the steps whose codes TOTP takes at an instant.
@@ -34,12 +45,18 @@ type Authn interface { //nolint:interfacebloat // it is one thing to those who d
 	// Codes makes recovery codes of a token's secret, and their hashes; CodeHash is the hash of a code as typed.
 	Codes(secret string, n int) (codes, hashes []string)
 	CodeHash(code string) string
+}
 
+// Tickets keep the state of what takes two requests with the caller.
+type Tickets interface {
 	// Ticket seals what must come back unchanged; OpenTicket refuses (false) what was not sealed here, was sealed for another
 	// purpose, or is over at now.
 	Ticket(t Ticket) string
 	OpenTicket(purpose, text string, now time.Time) (Ticket, bool)
+}
 
+// Passkeys are the two ceremonies of WebAuthn.
+type Passkeys interface {
 	// PasskeyCreation and PasskeyRequest are the options for the browser (W3C WebAuthn, sections 5.4 and 5.5) as JSON, and the state to
 	// keep in a ticket. Known are the user's passkeys as stored. Where there can be no passkeys they refuse with
 	// domain.ErrPasskeysOff.

@@ -60,9 +60,7 @@ func (e *Engine) Challenge(ctx context.Context, c Challenge) (ticket string, opt
 		}
 		return nil, err
 	})
-	view := newView(ctx, e.Store, c.Tenant.UUID)
-	view.open = d.Opens()
-	if _, _, err := d.Run(ctx, c.Tenant.UUID, view.claim, view.ask); err != nil {
+	if err := e.Ask(ctx, c.Tenant, d); err != nil {
 		return "", nil, fmt.Errorf("make a challenge: %w", err)
 	}
 	return e.Authn.Ticket(Ticket{

@@ -24,9 +24,7 @@ func (e *Engine) disclose(ctx context.Context, o Order, events []dcb.Recorded, r
 		plain[i] = r.Event
 	}
 	name, value := c.Disclose(plain)
-	view := newView(ctx, e.Store, o.Tenant.UUID)
-	view.open = dcb.Secrets
-	_, _, err := dcb.From(value).Decide(func() ([]dcb.Event, error) { return nil, nil }).Run(ctx, o.Tenant.UUID, view.claim, view.ask)
+	err := e.Ask(ctx, o.Tenant, dcb.From(value).Unsealing().Decide(nothing))
 	switch {
 	case err != nil:
 		return fmt.Errorf("read what is to be disclosed: %w", err)
@@ -38,19 +36,3 @@ func (e *Engine) disclose(ctx context.Context, o Order, events []dcb.Recorded, r
 }
 
 var errDestroyed = fmt.Errorf("disclose: %w", domain.ErrDestroyed)
-
-// actor is on whose account the events go.
-func (o Order) actor(events []dcb.Event) dcb.Provenance {
-	by := o.By
-	if !o.anonymous {
-		return by
-	}
-	for _, e := range events {
-		if s, ok := e.(dcb.Subjected); ok {
-			by.Actor, by.Effective, by.ActorTenant = s.DataSubject(), s.DataSubject(), o.Tenant.UUID
-			return by
-		}
-	}
-	by.IP, by.Agent = dcb.Personal{}, dcb.Personal{} // nobody's key to seal them under
-	return by
-}

@@ -24,15 +24,13 @@ func (e *Engine) LinkMail(ctx context.Context, t domain.TenantID, id domain.Link
 	link, tenant := domain.LinkOf(id), domain.TenantOf(t)
 	var person *dcb.Fact[domain.Person]
 	var live *dcb.Fact[[]domain.LiveLink]
-	view := newView(ctx, e.Store, t.UUID)
-	view.open = dcb.Personals | dcb.Secrets
-	_, _, err := dcb.From(link, tenant).Then(func() []dcb.AnyFact {
+	err := e.Ask(ctx, t, dcb.From(link, tenant).Then(func() []dcb.AnyFact {
 		if person != nil || !link.Value.Known() {
 			return nil
 		}
 		person, live = domain.PersonOf(link.Value.User), domain.LinksOf(link.Value.User)
 		return []dcb.AnyFact{person, live}
-	}).Decide(func() ([]dcb.Event, error) { return nil, nil }).Run(ctx, t.UUID, view.claim, view.ask)
+	}).Opening().Unsealing().Decide(nothing))
 	if err != nil {
 		return LinkMail{}, err
 	}

@@ -110,6 +110,22 @@ func idIn(t dcb.Tagger) uuid.UUID {
 	return id
 }
 
+// actor is on whose account the events go.
+func (o Order) actor(events []dcb.Event) dcb.Provenance {
+	by := o.By
+	if !o.anonymous {
+		return by
+	}
+	for _, e := range events {
+		if s, ok := e.(dcb.Subjected); ok {
+			by.Actor, by.Effective, by.ActorTenant = s.DataSubject(), s.DataSubject(), o.Tenant.UUID
+			return by
+		}
+	}
+	by.IP, by.Agent = dcb.Personal{}, dcb.Personal{} // nobody's key to seal them under
+	return by
+}
+
 // target is the kind and the tags of the thing that If-Match is about.
 func (o Order) target() (kind string, tags []dcb.Tag) {
 	switch c := o.Command.(type) {

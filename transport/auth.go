@@ -108,6 +108,14 @@ func (s *Server) noteStray(c *call) {
 	}
 }
 
+// noteRefused puts on record that somebody was refused something outside of the registry of commands, about a thing if its id is
+// given. In a tenant that does not exist there is no record.
+func (s *Server) noteRefused(tenant domain.TenantID, user domain.UserID, what string, about dcb.Tagger, err error) {
+	if refusal, ok := domain.IsRefusal(err); ok && s.config.Refusals != nil && tenant != nowhere {
+		s.config.Refusals.Note(tenant, user, what, refusal.Code, string(about.Tag()))
+	}
+}
+
 // may asks for a privilege of the caller in the tenant of the call.
 func (s *Server) may(c *call, p domain.Privilege) error {
 	return s.allow(c, access.Question{Tenant: c.tenant, Privilege: p})

@@ -46,7 +46,7 @@ func (s *Server) requestReset(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.admit(c, s.visitOf(c, tenant, in.Email).Links()); err != nil {
+	if err := s.admit(c, c.attemptAt(tenant, in.Email).Links()); err != nil {
 		return err
 	}
 	if s.config.Resets != nil {
@@ -65,7 +65,7 @@ func (s *Server) redeem(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.admit(c, s.visitOf(c, tenant, "").Followed()); err != nil {
+	if err := s.admit(c, c.attempt(tenant).Followed()); err != nil {
 		return err
 	}
 	token, err := apitoken.Parse(in.Token)
@@ -82,9 +82,10 @@ func (s *Server) redeem(c *call) error {
 		Link: domain.LinkID{UUID: token.ID}, Hash: token.Hash, Password: in.Password, Whose: &whose,
 	}, tenant, c.visitor()))
 	if err != nil {
-		return s.unredeemed(tenant, err)
+		s.noteRefused(tenant, domain.UserID{}, "redeem-link", domain.LinkID{}, err)
+		return err
 	}
-	s.forgive(c, s.visitOf(c, tenant, whose.Email).Redeemed())
+	s.forgive(c, c.attemptAt(tenant, whose.Email).Redeemed())
 	c.position(result.Position)
 	return c.secretly(redeemAnswer{whose.User.UUID})
 }
@@ -124,19 +125,9 @@ func (t *turns) take(ctx context.Context, id domain.LinkID) (done func(), err er
 	}
 }
 
-// visitOf is the attempt of somebody who has not signed in, at the account of an address.
-func (s *Server) visitOf(c *call, tenant domain.TenantID, email string) throttle.Attempt {
-	a := throttle.Attempt{Tenant: tenant.String(), Account: canonical(email), Address: c.origin().IP}
-	if tenant == nowhere {
-		a.Tenant = c.Param("tenant")
-	}
+// attemptAt is an attempt at the account of an address.
+func (c *call) attemptAt(tenant domain.TenantID, email string) throttle.Attempt {
+	a := c.attempt(tenant)
+	a.Account = canonical(email)
 	return a
-}
-
-// unredeemed puts a link that did not work on record.
-func (s *Server) unredeemed(tenant domain.TenantID, err error) error {
-	if refusal, ok := domain.IsRefusal(err); ok && s.config.Refusals != nil && tenant != nowhere {
-		s.config.Refusals.Note(tenant, domain.UserID{}, "redeem-link", refusal.Code, "")
-	}
-	return err
 }

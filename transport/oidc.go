@@ -18,7 +18,6 @@ import (
 	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/oidc"
-	"chancery/internal/throttle"
 )
 
 // OIDC asks OpenID providers. *oidc.Relying is one.
@@ -299,8 +298,7 @@ func (s *Server) arrive(c *call, t commands.Ticket, j journey, in callbackBody) 
 	if in.Code == "" {
 		return errNotVouched
 	}
-	attempt := throttle.Attempt{Tenant: t.Tenant.String(), Address: c.origin().IP}
-	if err := s.admit(c, attempt.Tries()); err != nil {
+	if err := s.admit(c, c.attempt(t.Tenant).Tries()); err != nil {
 		return err
 	}
 	if err := s.config.Fresh(c.ctx()); err != nil {
@@ -320,7 +318,7 @@ func (s *Server) arrive(c *call, t commands.Ticket, j journey, in callbackBody) 
 	sign := commands.SignInByIssuer{ID: domain.SessionID{UUID: uuid.Must(uuid.NewV7())}, Ticket: t.ID, Vouched: v}
 	result, err := s.config.Commands.Execute(c.ctx(), commands.AnonymousOrder("sign-in-by-issuer", sign, t.Tenant, c.visitor()))
 	if err != nil {
-		s.noteArrival(t.Tenant, i.Issuer, err)
+		s.noteRefused(t.Tenant, domain.UserID{}, "sign-in-by-issuer", i.Issuer, err)
 		return err
 	}
 	caller, err := s.opened(c, result)
@@ -328,7 +326,7 @@ func (s *Server) arrive(c *call, t commands.Ticket, j journey, in callbackBody) 
 		return err
 	}
 	if j.ReturnTo == "" {
-		return s.openSession(c, result, caller.User, !j.Program)
+		return s.openSession(c, result, caller, !j.Program)
 	}
 	s.setCookie(c, sessionCookie, result.Reveal[1], caller.ExpiresAt)
 	c.position(result.Position)
@@ -378,7 +376,7 @@ func (s *Server) link(c *call, t commands.Ticket, j journey, v commands.Vouched)
 	by.Session = j.Session.UUID
 	result, err := s.config.Commands.Execute(c.ctx(), commands.AnonymousOrder("link-by-issuer", link, t.Tenant, by))
 	if err != nil {
-		s.noteArrival(t.Tenant, v.Issuer, err)
+		s.noteRefused(t.Tenant, domain.UserID{}, "sign-in-by-issuer", v.Issuer, err)
 		return err
 	}
 	c.position(result.Position)
@@ -386,11 +384,4 @@ func (s *Server) link(c *call, t commands.Ticket, j journey, v commands.Vouched)
 		return c.Redirect(http.StatusFound, j.ReturnTo)
 	}
 	return c.answer(linkedAnswer{result.ID, t.User.UUID})
-}
-
-// noteArrival puts a sign-in that failed on record. Who it was is not known.
-func (s *Server) noteArrival(tenant domain.TenantID, issuer domain.IssuerID, err error) {
-	if refusal, ok := domain.IsRefusal(err); ok && s.config.Refusals != nil {
-		s.config.Refusals.Note(tenant, domain.UserID{}, "sign-in-by-issuer", refusal.Code, string(issuer.Tag()))
-	}
 }

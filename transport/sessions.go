@@ -177,11 +177,7 @@ type visit struct {
 
 // visit tells a device that was here before by its ticket, which is good for the account that it was sealed for, and no other.
 func (s *Server) visit(c *call, tenant domain.TenantID, in signInBody) visit {
-	v := visit{tenant: tenant, device: s.device(c, tenant)}
-	v.attempt = throttle.Attempt{Tenant: tenant.String(), Address: c.origin().IP}
-	if tenant == nowhere {
-		v.attempt.Tenant = c.Param("tenant")
-	}
+	v := visit{tenant: tenant, device: s.device(c, tenant), attempt: c.attempt(tenant)}
 	known := false
 	if t, ok := s.config.Authn.OpenTicket(commands.ForSignIn, in.Ticket, c.now); in.Ticket != "" && ok {
 		v.account = t.Account()
@@ -214,15 +210,11 @@ func (s *Server) askFactor(c *call, v visit, asked *commands.FactorNeeded) error
 
 // noteVisit puts a sign-in that failed on record, under the user whom it was about if that is known. The address never is.
 func (s *Server) noteVisit(tenant domain.TenantID, err error) {
-	refusal, ok := domain.IsRefusal(err)
-	if !ok || s.config.Refusals == nil || tenant == nowhere {
-		return
-	}
-	object := ""
+	var whose domain.UserID
 	if failed, ok := errors.AsType[*commands.SignInFailed](err); ok {
-		object = string(failed.User.Tag())
+		whose = failed.User
 	}
-	s.config.Refusals.Note(tenant, domain.UserID{}, "sign-in", refusal.Code, object)
+	s.noteRefused(tenant, domain.UserID{}, "sign-in", whose, err)
 }
 
 // openVisit answers with the session, and makes the device known.
@@ -234,7 +226,7 @@ func (s *Server) openVisit(c *call, v visit, result commands.Result, cookie bool
 	if v.account != "" {
 		s.remember(c, v.device, v.tenant, caller.User, v.account, cookie)
 	}
-	return s.openSession(c, result, caller.User, cookie)
+	return s.openSession(c, result, caller, cookie)
 }
 
 // opened is who the session of a result speaks for.
@@ -246,20 +238,11 @@ func (s *Server) opened(c *call, result commands.Result) (access.Caller, error) 
 	return s.config.Access.AuthenticateSession(domain.SessionID{UUID: result.ID}, token.Hash, c.now)
 }
 
-var errOthersSession = errors.New("the session that started is another user's")
-
-// openSession answers with a session that has just started: its token, or the cookie that holds it.
-func (s *Server) openSession(c *call, result commands.Result, user domain.UserID, cookie bool) error {
-	caller, err := s.opened(c, result)
-	switch {
-	case err != nil:
-		return err
-	case caller.User != user:
-		return errOthersSession
-	}
+// openSession answers with a session that has just started, and speaks for the caller: its token, or the cookie that holds it.
+func (s *Server) openSession(c *call, result commands.Result, caller access.Caller, cookie bool) error {
 	c.position(result.Position)
 	answer := sessionAnswer{
-		SessionID: result.ID, Token: result.Reveal[1], UserID: user.UUID, TenantID: caller.Tenant.UUID, Methods: caller.Methods, ExpiresAt: &caller.ExpiresAt,
+		SessionID: result.ID, Token: result.Reveal[1], UserID: caller.User.UUID, TenantID: caller.Tenant.UUID, Methods: caller.Methods, ExpiresAt: &caller.ExpiresAt,
 	}
 	if !unbounded(caller.Scopes) {
 		answer.Scopes = caller.Scopes
@@ -345,9 +328,7 @@ func (s *Server) stepUp(c *call) error {
 		Session: c.caller.Session, User: c.caller.User, Password: in.Password, Ticket: in.Ticket, Shown: in.shown(),
 	}, c.caller.Tenant, c.provenance()))
 	if err != nil {
-		if refusal, ok := domain.IsRefusal(err); ok && s.config.Refusals != nil {
-			s.config.Refusals.Note(c.caller.Tenant, c.caller.User, "step-up", refusal.Code, string(c.caller.Session.Tag()))
-		}
+		s.noteRefused(c.caller.Tenant, c.caller.User, "step-up", c.caller.Session, err)
 		return err
 	}
 	s.forgive(c, attempt.Passed())

@@ -51,6 +51,15 @@ func (s *Server) forgive(c *call, keys []string) {
 	}
 }
 
+// attempt is one of somebody who has not signed in, at no account yet. A tenant that does not exist is counted by what was typed.
+func (c *call) attempt(tenant domain.TenantID) throttle.Attempt {
+	a := throttle.Attempt{Tenant: tenant.String(), Address: c.origin().IP}
+	if tenant == nowhere {
+		a.Tenant = c.Param("tenant")
+	}
+	return a
+}
+
 // proving is the attempt of somebody who has a session to prove who they are. The session is a device that is known.
 func (c *call) proving() throttle.Attempt {
 	return throttle.Attempt{

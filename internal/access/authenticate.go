@@ -51,25 +51,46 @@ func (x *Index) Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	k := x.tokens[id]
-	var stored [sha256.Size]byte
-	known := k != nil && copy(stored[:], k.hash) == len(k.hash) && len(k.hash) == sha256.Size
-	same := subtle.ConstantTimeCompare(stored[:], hash[:]) == 1
-	switch {
-	case !known:
-		return Caller{}, &Rejection{TokenUnknown}
-	case !same:
-		return Caller{}, &Rejection{TokenWrong}
+	if k == nil {
+		return Caller{}, compare(nil, hash)
+	}
+	switch err := compare(k.hash, hash); {
+	case err != nil:
+		return Caller{}, err
 	case k.revoked:
 		return Caller{}, &Rejection{TokenRevoked}
 	case !now.Before(k.expiresAt):
 		return Caller{}, &Rejection{TokenExpired}
 	}
-	u, _, why := x.admit(k.user, k.home)
-	if u == nil {
-		return Caller{}, &Rejection{why}
-	}
-	if u.home.id != k.home {
-		return Caller{}, &Rejection{SubjectUnknown}
+	u, err := x.admitHome(k.user, k.home)
+	if err != nil {
+		return Caller{}, err
 	}
 	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt, App: k.app}, nil
+}
+
+// compare holds that a hash is the stored one, in the same time if nothing is stored.
+func compare(stored []byte, hash [sha256.Size]byte) error {
+	var have [sha256.Size]byte
+	known := copy(have[:], stored) == len(stored) && len(stored) == sha256.Size
+	same := subtle.ConstantTimeCompare(have[:], hash[:]) == 1
+	switch {
+	case !known:
+		return &Rejection{TokenUnknown}
+	case !same:
+		return &Rejection{TokenWrong}
+	}
+	return nil
+}
+
+// admitHome is the user if they may do anything at all in the tenant that they belong to.
+func (x *Index) admitHome(id domain.UserID, home domain.TenantID) (*user, error) {
+	u, _, why := x.admit(id, home)
+	switch {
+	case u == nil:
+		return nil, &Rejection{why}
+	case u.home.id != home:
+		return nil, &Rejection{SubjectUnknown}
+	}
+	return u, nil
 }

@@ -106,12 +106,9 @@ func (x *Index) Identified(by domain.Issuer, key dcb.Tag, seen, until time.Time)
 	if !linked {
 		return Caller{}, &Rejection{TokenUnlinked}
 	}
-	u, _, why := x.admit(id, t)
-	switch {
-	case u == nil:
-		return Caller{}, &Rejection{why}
-	case u.home.id != t:
-		return Caller{}, &Rejection{SubjectUnknown}
+	u, err := x.admitHome(id, t)
+	if err != nil {
+		return Caller{}, err
 	}
 	return Caller{
 		User: u.id, Tenant: t, Issuer: by.Issuer, Scopes: everything, ExpiresAt: until, AuthenticatedAt: seen, ProofLasts: u.home.proofLasts,

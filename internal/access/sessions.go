@@ -2,7 +2,6 @@ package access
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -99,14 +98,12 @@ func (x *Index) AuthenticateSession(id domain.SessionID, hash [sha256.Size]byte,
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	s := x.sessions[id]
-	var stored [sha256.Size]byte
-	known := s != nil && copy(stored[:], s.hash) == len(s.hash) && len(s.hash) == sha256.Size
-	same := subtle.ConstantTimeCompare(stored[:], hash[:]) == 1
-	switch {
-	case !known:
-		return Caller{}, &Rejection{TokenUnknown}
-	case !same:
-		return Caller{}, &Rejection{TokenWrong}
+	if s == nil {
+		return Caller{}, compare(nil, hash)
+	}
+	switch err := compare(s.hash, hash); {
+	case err != nil:
+		return Caller{}, err
 	case !now.Before(s.expiresAt):
 		return Caller{}, &Rejection{TokenExpired}
 	case !now.Before(s.lastUse().Add(s.idle)):
@@ -114,12 +111,9 @@ func (x *Index) AuthenticateSession(id domain.SessionID, hash [sha256.Size]byte,
 	case s.issuer != (domain.IssuerID{}) && !x.issuers.known[s.issuer].Enabled:
 		return Caller{}, &Rejection{IssuerOver}
 	}
-	u, _, why := x.admit(s.user, s.home)
-	switch {
-	case u == nil:
-		return Caller{}, &Rejection{why}
-	case u.home.id != s.home:
-		return Caller{}, &Rejection{SubjectUnknown}
+	u, err := x.admitHome(s.user, s.home)
+	if err != nil {
+		return Caller{}, err
 	}
 	s.use(now)
 	return Caller{

@@ -91,12 +91,7 @@ func readBootstrapToken(path string) (string, error) {
 
 func (a *App) bootstrapped(ctx context.Context) (bool, error) {
 	done := domain.Bootstrapped()
-	q := dcb.From(done).Decide(func() ([]dcb.Event, error) { return nil, nil })
-	same := func(t dcb.Tag) dcb.Tag { return t }
-	_, _, err := q.Run(ctx, domain.Root.UUID, same, func(q dcb.Query) ([]dcb.Recorded, error) {
-		events, _, err := a.store.Read(ctx, q, dcb.Nothing)
-		return events, err
-	})
+	err := a.engine.Ask(ctx, domain.Root, dcb.From(done).Decide(func() ([]dcb.Event, error) { return nil, nil }))
 	return done.Value, err
 }
 

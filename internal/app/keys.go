@@ -14,8 +14,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"chancery/internal/ledger"
 	"chancery/internal/vault"
 )
@@ -253,9 +251,7 @@ func rewrap(ctx context.Context, keys *vault.Keys, l *ledger.Ledger, batch int, 
 			todo += n
 		}
 	}
-	bar := progressbar.NewOptions64(todo,
-		progressbar.OptionSetWriter(progress), progressbar.OptionSetDescription("data keys"), progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
+	bar := progressOf(todo, "data keys", progress)
 	began, total := time.Now(), rewrapped{}
 	for {
 		// Again, for what servers wrapped under an old key before they had heard of the new one, and for what was locked.

@@ -162,9 +162,7 @@ func ImportKubernetesOrg(ctx context.Context, file, url, token string, progress 
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	bar := progressbar.NewOptions(plan.Lines(),
-		progressbar.OptionSetWriter(progress), progressbar.OptionSetDescription("commands"), progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
+	bar := progressOf(int64(plan.Lines()), "commands", progress)
 	client := &imports.Client{URL: url, Token: token, HTTP: http.DefaultClient, Done: func(n int) { _ = bar.Add(n) }}
 	began := time.Now()
 	if err := client.Run(ctx, plan); err != nil {
@@ -174,4 +172,11 @@ func ImportKubernetesOrg(ctx context.Context, file, url, token string, progress 
 	fmt.Fprintf(progress, "\n%d changes of %d organisations: %d commands in %s\n",
 		len(changes), len(plan.Orgs), plan.Lines(), time.Since(began).Round(time.Millisecond))
 	return nil
+}
+
+// progressOf is a bar for work on so many things.
+func progressOf(n int64, things string, out io.Writer) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(n,
+		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(things), progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(), progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond))
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"chancery/internal/durable"
 )
 
 // ErrNotWritten says that the ledger could not be written. What was erased is erased; that it was is not on record yet.
@@ -126,7 +128,7 @@ func (l *Ledger) flush() error {
 		err = f.Sync()
 	}
 	if err == nil && made {
-		err = syncFolder(filepath.Dir(l.path))
+		err = durable.SyncFolder(filepath.Dir(l.path))
 	}
 	if err != nil {
 		// What the disk has of it is unknown. A line must not be found here later and taken for durable.
@@ -228,12 +230,4 @@ func (l *Ledger) learn(lines ...Line) {
 		l.order = append(l.order, line.Event)
 		l.known[line.Event] = line
 	}
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"chancery/internal/durable"
 )
 
 // readPrivate also tells whose the file is that it read, and its mode.
@@ -111,7 +113,7 @@ func createKeyFile(path string, content []byte) error {
 	if err := os.Link(temp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.SyncFolder(filepath.Dir(path))
 }
 
 // replace puts a file of the same owner and mode in the place of another, for the holder of the lock. Keys that one who was killed
@@ -133,13 +135,5 @@ func replace(path string, content []byte, like fs.FileInfo) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(folder string) error {
-	dir, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.SyncFolder(filepath.Dir(path))
 }

@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"time"
+
 	"chancery/internal/dcb"
 )
 
@@ -14,6 +16,8 @@ type RoleAssigned struct {
 	Scope      Scope        `json:"scope,omitzero"`
 	Window     Window       `json:"window"`
 	Reason     string       `json:"reason,omitzero"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // RoleUnassigned takes it back.
@@ -26,10 +30,21 @@ type RoleUnassigned struct {
 	Reason     string       `json:"reason,omitzero"`
 }
 
+// AssignmentExpired says that the window of an assignment is over.
+type AssignmentExpired struct {
+	Assignment AssignmentID `json:"assignment"`
+	Role       RoleID       `json:"role"`
+	User       UserID       `json:"user,omitzero"`
+	Department DepartmentID `json:"department,omitzero"`
+	Group      GroupID      `json:"group,omitzero"`
+}
+
+func (AssignmentExpired) EventType() string { return "role.assignment-expired" }
+
 func (RoleAssigned) EventType() string   { return "role.assigned" }
 func (RoleUnassigned) EventType() string { return "role.unassigned" }
 
-var assignmentEvents = dcb.Kind("assignment", dcb.Of[RoleAssigned](), dcb.Of[RoleUnassigned]())
+var assignmentEvents = dcb.Kind("assignment", dcb.Of[RoleAssigned](), dcb.Of[RoleUnassigned](), dcb.Of[AssignmentExpired]())
 
 var (
 	ErrAssignmentUnknown = &Refusal{Missing, "not-found", "there is no such assignment here"}
@@ -51,13 +66,23 @@ type Assignment struct {
 	Ended  bool
 }
 
-// Assignments are those that still stand.
+// Assignments are those that still stand; whether one is over by its time, its window says.
 type Assignments map[AssignmentID]Assignment
 
-// Like is one that gives the same role on the same scope in an overlapping window.
-func (as Assignments) Like(role RoleID, s Scope, w Window) bool {
+// Like reports whether one that is not over at now gives the same role on the same scope in an overlapping window.
+func (as Assignments) Like(role RoleID, s Scope, w Window, now time.Time) bool {
 	for _, a := range as {
-		if a.Role == role && a.Scope == s && a.Window.Overlaps(w) {
+		if a.Role == role && a.Scope == s && a.Window.Overlaps(w) && !a.Window.Over(now) {
+			return true
+		}
+	}
+	return false
+}
+
+// Standing reports whether some of them are not over at now.
+func (as Assignments) Standing(now time.Time) bool {
+	for _, a := range as {
+		if !a.Window.Over(now) {
 			return true
 		}
 	}
@@ -76,6 +101,7 @@ func AssignmentOf(id AssignmentID) *dcb.Fact[Assignment] {
 	return dcb.Ask(Assignment{}, tags(id),
 		dcb.On(func(a *Assignment, e RoleAssigned) { *a = assignmentOf(e) }),
 		dcb.On(func(a *Assignment, _ RoleUnassigned) { a.Ended = true }),
+		dcb.On(func(a *Assignment, _ AssignmentExpired) { a.Ended = true }),
 	)
 }
 
@@ -97,5 +123,6 @@ func assignments(of []dcb.Tag) *dcb.Fact[Assignments] {
 	return dcb.Ask(Assignments{}, of,
 		dcb.On(func(as *Assignments, e RoleAssigned) { (*as)[e.Assignment] = assignmentOf(e) }),
 		dcb.On(func(as *Assignments, e RoleUnassigned) { delete(*as, e.Assignment) }),
+		dcb.On(func(as *Assignments, e AssignmentExpired) { delete(*as, e.Assignment) }),
 	)
 }

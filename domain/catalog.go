@@ -53,6 +53,8 @@ func Changes(e dcb.Event, t dcb.Tag) bool {
 		return e.Group.Tag() == t
 	case GroupDeleted:
 		return e.Group.Tag() == t
+	case DelegationGranted:
+		return e.Delegation.Tag() == t
 	case RoleParentAdded:
 		return e.Role.Tag() == t
 	case RoleParentRemoved:
@@ -70,6 +72,7 @@ var Catalog = dcb.NewCatalog(
 	erasureEvents,
 	secretEvents, readingEvents,
 	privilegeEvents, roleEvents, assignmentEvents, overrideEvents,
+	delegationEvents, impersonationEvents, invitationEvents, approvalEvents, constraintEvents, reviewEvents, accessEvents,
 	dcb.Kind("installation", dcb.Of[InstallationBootstrapped]()),
 	dcb.Kind("refusal", dcb.Of[CommandRefused]()),
 )

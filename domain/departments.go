@@ -29,6 +29,8 @@ type DepartmentMoved struct {
 	From       DepartmentID `json:"from,omitzero"`
 	Key        Key          `json:"key"`
 	Released   Key          `json:"released"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // DepartmentDeleted removes an empty department.

@@ -38,7 +38,27 @@ type (
 	SecretID     struct{ uuid.UUID }
 	VersionID    struct{ uuid.UUID } // of a secret
 	ErasureID    struct{ uuid.UUID }
+
+	DelegationID    struct{ uuid.UUID }
+	ImpersonationID struct{ uuid.UUID }
+	InvitationID    struct{ uuid.UUID } // to a group of another tenant
+	ApprovalID      struct{ uuid.UUID } // the id of the assignment or the delegation that it is about
+	ConstraintID    struct{ uuid.UUID }
+	ReviewID        struct{ uuid.UUID }
+	AccessID        struct{ uuid.UUID } // the id of the user whose access it is
+
+	// HomeID is the tenant that somebody named in an event belongs to. It is no tag: the event is not about that tenant.
+	HomeID struct{ uuid.UUID }
 )
+
+// HomeIn is the tenant as the home of somebody.
+func HomeIn(t TenantID) HomeID { return HomeID(t) }
+
+// Tenant is the tenant itself.
+func (id HomeID) Tenant() TenantID { return TenantID(id) }
+
+// IsZero reports whether it is absent.
+func (id HomeID) IsZero() bool { return id.UUID == uuid.Nil }
 
 func (id TenantID) Tag() dcb.Tag     { return tagged("tenant", id.UUID) }
 func (id DomainID) Tag() dcb.Tag     { return tagged("domain", id.UUID) }
@@ -62,6 +82,14 @@ func (id SecretID) Tag() dcb.Tag     { return tagged("secret", id.UUID) }
 func (id VersionID) Tag() dcb.Tag    { return tagged("secret-version", id.UUID) }
 func (id ErasureID) Tag() dcb.Tag    { return tagged("erasure", id.UUID) }
 
+func (id DelegationID) Tag() dcb.Tag    { return tagged("delegation", id.UUID) }
+func (id ImpersonationID) Tag() dcb.Tag { return tagged("impersonation", id.UUID) }
+func (id InvitationID) Tag() dcb.Tag    { return tagged("group-invitation", id.UUID) }
+func (id ApprovalID) Tag() dcb.Tag      { return tagged("approval", id.UUID) }
+func (id ConstraintID) Tag() dcb.Tag    { return tagged("constraint", id.UUID) }
+func (id ReviewID) Tag() dcb.Tag        { return tagged("review", id.UUID) }
+func (id AccessID) Tag() dcb.Tag        { return tagged("access", id.UUID) }
+
 func tagged(kind string, id uuid.UUID) dcb.Tag {
 	if id == uuid.Nil {
 		return ""
@@ -83,6 +111,11 @@ func (id DepartmentID) IsZero() bool { return id.UUID == uuid.Nil }
 func (id GroupID) IsZero() bool      { return id.UUID == uuid.Nil }
 func (id UserID) IsZero() bool       { return id.UUID == uuid.Nil }
 func (id SessionID) IsZero() bool    { return id.UUID == uuid.Nil }
+func (id RoleID) IsZero() bool       { return id.UUID == uuid.Nil }
+func (id TokenID) IsZero() bool      { return id.UUID == uuid.Nil }
+
+func (id DelegationID) IsZero() bool    { return id.UUID == uuid.Nil }
+func (id ImpersonationID) IsZero() bool { return id.UUID == uuid.Nil }
 
 // Root is the platform itself: the tenant of those who run it.
 var Root = TenantID{uuid.MustParse("00000000-0000-0000-0000-000000000001")}

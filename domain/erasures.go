@@ -12,6 +12,7 @@ type ErasureRequested struct {
 	User    UserID    `json:"user"`
 	By      UserID    `json:"by"`
 	Reason  string    `json:"reason"`
+	For     UserID    `json:"for,omitzero"` // on whose behalf By asked, where they acted for somebody
 }
 
 // ErasureCancelled withdraws the request; the user stays.
@@ -45,6 +46,8 @@ var (
 	ErrErasureOpen    = refuse("erasure-open", "the erasure of this user is asked for already; approve or cancel it")
 	ErrErasureOver    = refuse("erasure-over", "the erasure is over: it was done or cancelled")
 	ErrFourEyes       = &Refusal{Forbidden, "four-eyes", "somebody else must approve: neither who asked for it nor whom it is about"}
+	ErrFourEyesTied   = &Refusal{Forbidden, "four-eyes-linked", "somebody else must approve: who does, and who is concerned, act for one another by a delegation"}
+	ErrActing         = &Refusal{Forbidden, "acting-for-another", "this is done on one's own account, not while acting for somebody else"}
 	ErrMayNotErase    = &Refusal{Forbidden, "may-not-erase", "nobody erases a user with rights that they lack"}
 	// ErrUserErased refuses what would keep something about somebody who was erased.
 	ErrUserErased = refuse("user-erased", "the user was erased, and nothing about them can be kept any more")
@@ -58,6 +61,7 @@ type Erasure struct {
 	ID   ErasureID
 	User UserID
 	By   UserID // who asked for it; nobody where it was done at once
+	For  UserID // on whose behalf
 	Open bool
 	Done bool
 }
@@ -83,10 +87,14 @@ func erasures(of dcb.Tagger, concerns func(Erasure) bool) *dcb.Fact[Erasure] {
 	}
 	return dcb.Ask(Erasure{}, tags(of),
 		dcb.On(func(x *Erasure, e ErasureRequested) {
-			put(x, Erasure{ID: e.Erasure, User: e.User, By: e.By, Open: true})
+			put(x, Erasure{ID: e.Erasure, User: e.User, By: e.By, For: e.For, Open: true})
 		}),
-		dcb.On(func(x *Erasure, e ErasureCancelled) { put(x, Erasure{ID: e.Erasure, User: e.User, By: x.By}) }),
-		dcb.On(func(x *Erasure, e UserErased) { put(x, Erasure{ID: e.Erasure, User: e.User, By: x.By, Done: true}) }),
+		dcb.On(func(x *Erasure, e ErasureCancelled) {
+			put(x, Erasure{ID: e.Erasure, User: e.User, By: x.By, For: x.For})
+		}),
+		dcb.On(func(x *Erasure, e UserErased) {
+			put(x, Erasure{ID: e.Erasure, User: e.User, By: x.By, For: x.For, Done: true})
+		}),
 	)
 }
 

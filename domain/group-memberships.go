@@ -29,6 +29,11 @@ type MemberAdded struct {
 	User       UserID       `json:"user"`
 	Role       GroupRole    `json:"role"`
 	Issuer     IssuerID     `json:"issuer,omitzero"` // the OpenID provider whose claim led to it; none: somebody did it by hand
+
+	Home       HomeID       `json:"home,omitzero"`       // the member's tenant, where it is not the group's
+	Invitation InvitationID `json:"invitation,omitzero"` // that led to it then
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // MemberRoleChanged makes a member something else to the group.
@@ -69,13 +74,25 @@ type Membership struct {
 	Role  GroupRole
 
 	Issuer IssuerID // whose claim keeps it up; none once somebody changed it by hand
+
+	Home       HomeID // the user's tenant, where it is not the group's
+	Invitation InvitationID
 }
 
 // Exists reports whether the user is in the group.
 func (m Membership) Exists() bool { return m.Role != "" }
 
+// Outside reports whether the member belongs to another tenant than the group.
+func (m Membership) Outside() bool { return !m.Home.IsZero() }
+
 func membershipOf(e MemberAdded) Membership {
-	return Membership{e.Membership, e.Group, e.User, e.Role, e.Issuer}
+	return Membership{e.Membership, e.Group, e.User, e.Role, e.Issuer, e.Home, e.Invitation}
+}
+
+// as is the membership after somebody changed the role.
+func (m Membership) as(r GroupRole) Membership {
+	m.Role, m.Issuer = r, IssuerID{}
+	return m
 }
 
 // Members are the members of one group.
@@ -96,7 +113,7 @@ func (ms Members) Owners() int {
 func MembershipOf(u UserID, g GroupID) *dcb.Fact[Membership] {
 	return dcb.Ask(Membership{}, tags(u, g),
 		dcb.On(func(m *Membership, e MemberAdded) { *m = membershipOf(e) }),
-		dcb.On(func(m *Membership, e MemberRoleChanged) { m.Role, m.Issuer = e.Role, IssuerID{} }),
+		dcb.On(func(m *Membership, e MemberRoleChanged) { *m = m.as(e.Role) }),
 		dcb.On(func(m *Membership, _ MemberRemoved) { *m = Membership{} }),
 	)
 }
@@ -105,9 +122,7 @@ func MembershipOf(u UserID, g GroupID) *dcb.Fact[Membership] {
 func MembersOf(g GroupID) *dcb.Fact[Members] {
 	return dcb.Ask(Members{}, tags(g),
 		dcb.On(func(ms *Members, e MemberAdded) { (*ms)[e.User] = membershipOf(e) }),
-		dcb.On(func(ms *Members, e MemberRoleChanged) {
-			(*ms)[e.User] = Membership{ID: e.Membership, Group: e.Group, User: e.User, Role: e.Role}
-		}),
+		dcb.On(func(ms *Members, e MemberRoleChanged) { (*ms)[e.User] = (*ms)[e.User].as(e.Role) }),
 		dcb.On(func(ms *Members, e MemberRemoved) { delete(*ms, e.User) }),
 	)
 }
@@ -116,9 +131,7 @@ func MembersOf(g GroupID) *dcb.Fact[Members] {
 func MembershipsOf(u UserID) *dcb.Fact[map[GroupID]Membership] {
 	return dcb.Ask(map[GroupID]Membership{}, tags(u),
 		dcb.On(func(all *map[GroupID]Membership, e MemberAdded) { (*all)[e.Group] = membershipOf(e) }),
-		dcb.On(func(all *map[GroupID]Membership, e MemberRoleChanged) {
-			(*all)[e.Group] = Membership{ID: e.Membership, Group: e.Group, User: e.User, Role: e.Role}
-		}),
+		dcb.On(func(all *map[GroupID]Membership, e MemberRoleChanged) { (*all)[e.Group] = (*all)[e.Group].as(e.Role) }),
 		dcb.On(func(all *map[GroupID]Membership, e MemberRemoved) { delete(*all, e.Group) }),
 	)
 }

@@ -29,6 +29,8 @@ type GroupMoved struct {
 	Group  GroupID `json:"group"`
 	Parent GroupID `json:"parent,omitzero"`
 	From   GroupID `json:"from,omitzero"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // GroupDeleted removes a group that has no groups below it; its members, roles and overrides were taken out before.

@@ -44,6 +44,13 @@ type LinkRevoked struct {
 	User UserID `json:"user"`
 }
 
+// LinkExpired says that a link's time is over and nobody has followed it.
+type LinkExpired struct {
+	Link LinkID `json:"link"`
+	User UserID `json:"user"`
+}
+
+func (LinkExpired) EventType() string       { return "link.expired" }
 func (LinkIssued) EventType() string        { return "link.issued" }
 func (LinkMailed) EventType() string        { return "link.mailed" }
 func (LinkUndeliverable) EventType() string { return "link.undeliverable" }
@@ -53,7 +60,8 @@ func (LinkRevoked) EventType() string       { return "link.revoked" }
 func (e LinkIssued) DataSubject() uuid.UUID { return e.User.UUID }
 
 var linkEvents = dcb.Kind("link",
-	dcb.Of[LinkIssued](), dcb.Of[LinkMailed](), dcb.Of[LinkUndeliverable](), dcb.Of[LinkUsed](), dcb.Of[LinkRevoked]())
+	dcb.Of[LinkIssued](), dcb.Of[LinkMailed](), dcb.Of[LinkUndeliverable](), dcb.Of[LinkUsed](), dcb.Of[LinkRevoked](),
+	dcb.Of[LinkExpired]())
 
 // LinkPurpose is what a link lets its holder do.
 type LinkPurpose string
@@ -95,7 +103,7 @@ type Link struct {
 	Token     dcb.Sealed
 	ExpiresAt time.Time
 	Issued    uuid.UUID // the event
-	Live      bool      // neither used nor revoked
+	Live      bool      // nothing has ended it; it may be over by its time
 	Mail      MailState
 }
 
@@ -121,6 +129,7 @@ func LinkOf(id LinkID) *dcb.Fact[Link] {
 		dcb.On(func(l *Link, _ LinkUndeliverable) { l.Mail = MailGivenUp }),
 		dcb.On(func(l *Link, _ LinkUsed) { l.Live = false }),
 		dcb.On(func(l *Link, _ LinkRevoked) { l.Live = false }),
+		dcb.On(func(l *Link, _ LinkExpired) { l.Live = false }),
 	)
 }
 
@@ -142,6 +151,7 @@ func LinksOf(u UserID) *dcb.Fact[[]LiveLink] {
 		dcb.On(func(all *[]LiveLink, e LinkIssued) { *all = append(*all, LiveLink{e.Link, e.Purpose, e.ExpiresAt}) }),
 		dcb.On(func(all *[]LiveLink, e LinkUsed) { gone(all, e.Link) }),
 		dcb.On(func(all *[]LiveLink, e LinkRevoked) { gone(all, e.Link) }),
+		dcb.On(func(all *[]LiveLink, e LinkExpired) { gone(all, e.Link) }),
 		dcb.On(func(all *[]LiveLink, _ UserEmailChanged) { *all = nil }),
 		dcb.On(func(all *[]LiveLink, _ UserDeactivated) { *all = nil }),
 		dcb.On(func(all *[]LiveLink, _ UserErased) { *all = nil }),

@@ -25,6 +25,8 @@ type OverrideAdded struct {
 	Scope      Scope        `json:"scope,omitzero"`
 	ExpiresAt  time.Time    `json:"expires_at"`
 	Reason     string       `json:"reason"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // OverrideRevoked ends an override.
@@ -36,10 +38,20 @@ type OverrideRevoked struct {
 	Reason     string       `json:"reason,omitzero"`
 }
 
+// OverrideExpired says that an override's time is over.
+type OverrideExpired struct {
+	Override   OverrideID   `json:"override"`
+	User       UserID       `json:"user,omitzero"`
+	Department DepartmentID `json:"department,omitzero"`
+	Group      GroupID      `json:"group,omitzero"`
+}
+
+func (OverrideExpired) EventType() string { return "override.expired" }
+
 func (OverrideAdded) EventType() string   { return "override.added" }
 func (OverrideRevoked) EventType() string { return "override.revoked" }
 
-var overrideEvents = dcb.Kind("override", dcb.Of[OverrideAdded](), dcb.Of[OverrideRevoked]())
+var overrideEvents = dcb.Kind("override", dcb.Of[OverrideAdded](), dcb.Of[OverrideRevoked](), dcb.Of[OverrideExpired]())
 
 var (
 	ErrOverrideUnknown = &Refusal{Missing, "not-found", "there is no such override here"}
@@ -55,15 +67,15 @@ type Override struct {
 	Scope     Scope
 	ExpiresAt time.Time
 	Known     bool
-	Revoked   bool
+	Ended     bool // revoked, or over and said to be so
 }
 
 // InForce reports whether it rules at that time.
 func (o Override) InForce(at time.Time) bool {
-	return o.Known && !o.Revoked && at.Before(o.ExpiresAt)
+	return o.Known && !o.Ended && at.Before(o.ExpiresAt)
 }
 
-// Overrides are those that were not revoked.
+// Overrides are those that still stand; whether one is over by its time, InForce says.
 type Overrides map[OverrideID]Override
 
 func overrideOf(e OverrideAdded) Override {
@@ -87,7 +99,8 @@ func (os Overrides) InForce(at time.Time) bool {
 func OverrideOf(id OverrideID) *dcb.Fact[Override] {
 	return dcb.Ask(Override{}, tags(id),
 		dcb.On(func(o *Override, e OverrideAdded) { *o = overrideOf(e) }),
-		dcb.On(func(o *Override, _ OverrideRevoked) { o.Revoked = true }),
+		dcb.On(func(o *Override, _ OverrideRevoked) { o.Ended = true }),
+		dcb.On(func(o *Override, _ OverrideExpired) { o.Ended = true }),
 	)
 }
 
@@ -96,5 +109,6 @@ func OverridesTo(subject dcb.Tagger) *dcb.Fact[Overrides] {
 	return dcb.Ask(Overrides{}, tags(subject),
 		dcb.On(func(os *Overrides, e OverrideAdded) { (*os)[e.Override] = overrideOf(e) }),
 		dcb.On(func(os *Overrides, e OverrideRevoked) { delete(*os, e.Override) }),
+		dcb.On(func(os *Overrides, e OverrideExpired) { delete(*os, e.Override) }),
 	)
 }

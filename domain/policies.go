@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"chancery/internal/dcb"
 )
 
@@ -43,6 +45,7 @@ const (
 	Int      Type = "integer"
 	Patterns Type = "patterns" // privileges or patterns of them, separated by spaces
 	Word     Type = "word"     // one of the setting's words
+	Roles    Type = "roles"    // ids of roles, separated by spaces
 )
 
 // Setting is one thing that a tenant may decide for itself, or the platform for all.
@@ -72,12 +75,45 @@ var (
 	StepUpMinutes  = Setting{Key: "sessions.step-up-minutes", Type: Int, Default: "10", Min: 1, Max: 60, Doc: "how old the last authentication of a session may be for a dangerous command"}
 	ErasureFour    = Setting{Key: "erasures.four-eyes", Type: Bool, Default: "false", Doc: "somebody else must approve the erasure of a user"}
 	ErasedEmail    = Setting{Key: "erasures.email", Type: Word, Default: "free", Words: []string{"free", "reserved"}, Doc: "what becomes of an erased user's address: free for others, or nobody's for ever"}
-	OverrideAllow  = Setting{Key: "overrides.allowable", Type: Patterns, Default: "", Platform: true, Doc: "the privileges that tenants may allow by override"}
+
+	Delegable          = Setting{Key: "delegations.allowed", Type: Bool, Default: "true", Doc: "users may delegate what they may do"}
+	DelegateOut        = Setting{Key: "delegations.outgoing", Type: Bool, Default: "false", Doc: "users may delegate to users of other tenants"}
+	DelegateIn         = Setting{Key: "delegations.incoming", Type: Bool, Default: "false", Doc: "users may be delegates of users of other tenants"}
+	DelegationDays     = Setting{Key: "delegations.max-days", Type: Int, Default: "90", Min: 1, Max: 3650, Doc: "the longest delegation"}
+	DelegationDepth    = Setting{Key: "delegations.max-depth", Type: Int, Default: "3", Min: 1, Max: MaxChain, Doc: "how many delegations may rest on one another; 1: none is handed on"}
+	ImpersonationWord  = Setting{Key: "impersonation.consent", Type: Word, Default: Forbade, Words: []string{Forbade, OnRequest, Allowed}, Doc: "whether administrators may act as a user: never, once the user or an administrator of the tenant has consented, or always"}
+	ImpersonationMost  = Setting{Key: "impersonation.max-minutes", Type: Int, Default: "60", Min: 1, Max: 60, Doc: "the longest impersonation"}
+	ImpersonationNever = Setting{Key: "impersonation.forbidden", Type: Patterns, Default: "", Doc: "privileges that nobody uses as somebody else, besides those that nobody ever may"}
+	OutsideMembers     = Setting{Key: "groups.outside-members", Type: Bool, Default: "false", Doc: "users of other tenants may join the tenant's groups"}
+	JoinOutside        = Setting{Key: "groups.join-outside", Type: Bool, Default: "false", Doc: "the tenant's users may join groups of other tenants"}
+	MembersSee         = Setting{Key: "groups.outside-members-see", Type: Word, Default: SeeOwn, Words: []string{SeeAll, SeeOwn, SeeNobody}, Doc: "whom of a group its members from other tenants see: all, those of their own tenant, or nobody but themselves"}
+	ApprovePrivileges  = Setting{Key: "approvals.privileges", Type: Patterns, Default: "", Doc: "giving any of these privileges needs somebody else's approval"}
+	ApproveRoles       = Setting{Key: "approvals.roles", Type: Roles, Default: "", Doc: "giving any of these roles needs somebody else's approval"}
+	ApprovalHours      = Setting{Key: "approvals.expire-hours", Type: Int, Default: "24", Min: 1, Max: 720, Doc: "a request for approval that nobody answers is over after so long"}
+	AnnounceAccess     = Setting{Key: "access.announce-changes", Type: Bool, Default: "false", Doc: "each change of what a user may do is recorded as access.changed"}
+
+	OverrideAllow = Setting{Key: "overrides.allowable", Type: Patterns, Default: "", Platform: true, Doc: "the privileges that tenants may allow by override"}
 )
 
 // Settings is every setting there is.
 var Settings = []Setting{TokenDays, EmailRequired, EmailVerified, ReasonRequired, AssignmentDays, OverrideDays, GroupOwned,
-	PasswordLength, FactorRequired, SessionIdle, SessionHours, StepUpMinutes, ErasureFour, ErasedEmail, OverrideAllow}
+	PasswordLength, FactorRequired, SessionIdle, SessionHours, StepUpMinutes, ErasureFour, ErasedEmail,
+	Delegable, DelegateOut, DelegateIn, DelegationDays, DelegationDepth, ImpersonationWord, ImpersonationMost, ImpersonationNever,
+	OutsideMembers, JoinOutside, MembersSee, ApprovePrivileges, ApproveRoles, ApprovalHours, AnnounceAccess, OverrideAllow}
+
+// MaxChain is the most delegations that ever rest on one another.
+const MaxChain = 8
+
+// Words of settings.
+const (
+	Forbade   = "forbidden"
+	OnRequest = "on_request"
+	Allowed   = "allowed"
+
+	SeeAll    = "all"
+	SeeOwn    = "own-tenant"
+	SeeNobody = "nobody"
+)
 
 // SettingOf is the setting of that key.
 func SettingOf(key string) (Setting, bool) {
@@ -109,6 +145,14 @@ func (s Setting) Check(pointer, value string) (string, error) {
 		if !slices.Contains(s.Words, value) {
 			return "", Invalid(pointer, "must be one of: %s", strings.Join(s.Words, ", "))
 		}
+	case Roles:
+		words := sorted(strings.Fields(value))
+		for _, w := range words {
+			if id, err := uuid.Parse(w); err != nil || id.String() != w {
+				return "", Invalid(pointer, "must be ids of roles, separated by spaces")
+			}
+		}
+		value = strings.Join(words, " ")
 	case Patterns:
 		words := sorted(strings.Fields(value))
 		for _, w := range words {
@@ -147,6 +191,16 @@ func (p Policy) Patterns() []Pattern {
 	var out []Pattern
 	for w := range strings.FieldsSeq(p.Value) {
 		out = append(out, Pattern(w))
+	}
+	return out
+}
+
+// Roles is the value of a list of roles.
+func (p Policy) Roles() []RoleID {
+	var out []RoleID
+	for w := range strings.FieldsSeq(p.Value) {
+		id, _ := uuid.Parse(w)
+		out = append(out, RoleID{id})
 	}
 	return out
 }

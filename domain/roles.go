@@ -50,6 +50,8 @@ type RolePrivilegeRemoved struct {
 type RoleParentAdded struct {
 	Role   RoleID `json:"role"`
 	Parent RoleID `json:"parent"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // RoleParentRemoved ends that.

@@ -39,7 +39,7 @@ type SessionElevated struct {
 	Ticket  TicketID  `json:"ticket,omitzero"`
 }
 
-// SessionEnded ends a session: signed out, ended by somebody, or by a change of credentials.
+// SessionEnded ends a session: signed out, ended by somebody, by a change of credentials, or by its time.
 type SessionEnded struct {
 	Session SessionID `json:"session"`
 	User    UserID    `json:"user"`
@@ -73,6 +73,7 @@ const (
 	CredentialsChanged = "credentials-changed"
 	EndedRemotely      = "ended" // from another session, or by somebody else
 	EndedWithUser      = "user-deactivated"
+	SessionExpired     = "expired" // by its longest life; that it was idle for too long is no event
 )
 
 // Methods of authentication (RFC 8176, section 2).
@@ -87,10 +88,11 @@ const (
 
 // Session is what decisions need to know of one.
 type Session struct {
-	ID      SessionID
-	User    UserID
-	Methods []string // of its last proof
-	Live    bool     // nobody has ended it; it may be over by its time
+	ID        SessionID
+	User      UserID
+	Methods   []string  // of its last proof
+	ExpiresAt time.Time // whatever happens
+	Live      bool      // nothing has ended it; it may be over by its time
 }
 
 // Proven reports whether one of the methods was among its last proof.
@@ -101,7 +103,7 @@ func (s Session) Proven(by ...string) bool {
 // SessionOf is one session.
 func SessionOf(id SessionID) *dcb.Fact[Session] {
 	return dcb.Ask(Session{}, tags(id),
-		dcb.On(func(s *Session, e SessionStarted) { *s = Session{e.Session, e.User, e.Methods, true} }),
+		dcb.On(func(s *Session, e SessionStarted) { *s = Session{e.Session, e.User, e.Methods, e.ExpiresAt, true} }),
 		dcb.On(func(s *Session, e SessionElevated) { s.Methods = e.Methods }),
 		dcb.On(func(s *Session, _ SessionEnded) { s.Live = false }),
 	)

@@ -33,11 +33,18 @@ type TokenRevoked struct {
 	Reason string  `json:"reason,omitzero"`
 }
 
+// TokenExpired says that a token's time is over.
+type TokenExpired struct {
+	Token TokenID `json:"token"`
+	User  UserID  `json:"user"`
+}
+
+func (TokenExpired) EventType() string { return "token.expired" }
 func (TokenIssued) EventType() string  { return "token.issued" }
 func (TokenRotated) EventType() string { return "token.rotated" }
 func (TokenRevoked) EventType() string { return "token.revoked" }
 
-var tokenEvents = dcb.Kind("token", dcb.Of[TokenIssued](), dcb.Of[TokenRotated](), dcb.Of[TokenRevoked]())
+var tokenEvents = dcb.Kind("token", dcb.Of[TokenIssued](), dcb.Of[TokenRotated](), dcb.Of[TokenRevoked](), dcb.Of[TokenExpired]())
 
 var (
 	ErrTokenUnknown  = &Refusal{Missing, "not-found", "there is no such token here"}
@@ -53,13 +60,17 @@ type Token struct {
 	App       App
 	Known     bool
 	Revoked   bool
+	Expired   bool // and said to be so; another secret with another end brings it back
 }
 
 // TokenOf is one token.
 func TokenOf(id TokenID) *dcb.Fact[Token] {
 	return dcb.Ask(Token{}, tags(id),
-		dcb.On(func(t *Token, e TokenIssued) { *t = Token{e.User, e.Scopes, e.ExpiresAt, e.App, true, false} }),
-		dcb.On(func(t *Token, e TokenRotated) { t.ExpiresAt = e.ExpiresAt }),
+		dcb.On(func(t *Token, e TokenIssued) {
+			*t = Token{User: e.User, Scopes: e.Scopes, ExpiresAt: e.ExpiresAt, App: e.App, Known: true}
+		}),
+		dcb.On(func(t *Token, e TokenRotated) { t.ExpiresAt, t.Expired = e.ExpiresAt, false }),
 		dcb.On(func(t *Token, _ TokenRevoked) { t.Revoked = true }),
+		dcb.On(func(t *Token, _ TokenExpired) { t.Expired = true }),
 	)
 }

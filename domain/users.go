@@ -19,6 +19,8 @@ type UserRegistered struct {
 	DisplayName dcb.Personal `json:"display_name"`
 	Department  DepartmentID `json:"department,omitzero"`
 	Status      UserStatus   `json:"status"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // UserUpdated gives a user another display name.
@@ -47,6 +49,8 @@ type UserMoved struct {
 	User       UserID       `json:"user"`
 	Department DepartmentID `json:"department,omitzero"`
 	From       DepartmentID `json:"from,omitzero"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // UserDeactivated ends every access of a user; the e-mail address stays theirs.
@@ -58,6 +62,8 @@ type UserDeactivated struct {
 // UserReactivated lets a user act again, or an invited one for the first time.
 type UserReactivated struct {
 	User UserID `json:"user"`
+
+	Judged []ConstraintID `json:"judged,omitzero"` // the constraints that it had to satisfy
 }
 
 // UserExported says that everything about a user left as an archive; to whom, the metadata tell.
@@ -148,6 +154,25 @@ func UserStatusOf(id UserID) *dcb.Fact[User] {
 		dcb.On(func(u *User, _ UserReactivated) { u.Status = UserActive }),
 		dcb.On(func(u *User, _ UserErased) { *u = User{Status: UserGone} }),
 	)
+}
+
+// Resident is a user with the tenant that they belong to.
+type Resident struct {
+	Home   TenantID
+	Status UserStatus
+}
+
+// ActiveIn reports whether the user is of that tenant and may act.
+func (r Resident) ActiveIn(t TenantID) bool { return r.Home == t && r.Status == UserActive }
+
+// ResidentOf is one user, of whichever tenant.
+func ResidentOf(id UserID) *dcb.Fact[Resident] {
+	return dcb.Ask(Resident{}, tags(id),
+		dcb.OnMeta(func(r *Resident, e UserRegistered, m dcb.Meta) { *r = Resident{TenantID{m.Tenant}, e.Status} }),
+		dcb.On(func(r *Resident, _ UserDeactivated) { r.Status = UserInactive }),
+		dcb.On(func(r *Resident, _ UserReactivated) { r.Status = UserActive }),
+		dcb.On(func(r *Resident, _ UserErased) { r.Status = UserGone }),
+	).Anywhere()
 }
 
 // Contact is how a user can be reached besides by e-mail.

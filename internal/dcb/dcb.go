@@ -48,24 +48,46 @@ type (
 		Event
 		Home() uuid.UUID
 	}
+
+	// Placed is an event that a decision puts into the log of a tenant other than its own. It exists between a decision and
+	// the log alone: what is stored is the event.
+	Placed struct {
+		Event
+		Tenant uuid.UUID
+	}
 )
+
+// In places an event in a tenant.
+func In(tenant uuid.UUID, e Event) Event { return Placed{e, tenant} }
+
+// Place is the event and the tenant in which it belongs, where it was decided in another.
+func Place(e Event, decided uuid.UUID) (Event, uuid.UUID) {
+	if p, ok := e.(Placed); ok {
+		return p.Event, p.Tenant
+	}
+	if far, ok := e.(Homed); ok {
+		return e, far.Home()
+	}
+	return e, decided
+}
 
 // Provenance says who caused an event, on whose behalf and by what. It is stored as the event's metadata.
 type Provenance struct {
-	Actor         uuid.UUID `json:"actor,omitzero"`         // who did it
-	Effective     uuid.UUID `json:"effective,omitzero"`     // with whose rights; the actor's own unless delegated or impersonating
-	ActorTenant   uuid.UUID `json:"actor_tenant,omitzero"`  // the tenant the actor belongs to
-	Token         uuid.UUID `json:"token,omitzero"`         // the API token that authenticated the request
-	Delegation    uuid.UUID `json:"delegation,omitzero"`    // the delegation acted under
-	Impersonation uuid.UUID `json:"impersonation,omitzero"` // the impersonation session acted in
-	Command       string    `json:"command,omitzero"`       // the command that decided it
-	Target        uuid.UUID `json:"target,omitzero"`        // the thing created or changed by the command
-	Correlation   string    `json:"correlation,omitzero"`   // the caller's X-Request-ID, or one of ours
-	Session       uuid.UUID `json:"session,omitzero"`       // the session that authenticated the request
-	App           string    `json:"app,omitzero"`           // the app for which the token speaks
-	Causation     uuid.UUID `json:"causation,omitzero"`     // the event that this one is a reaction to
-	IP            Personal  `json:"ip,omitzero"`            // where the request came from; sealed under the actor's key
-	Agent         Personal  `json:"user_agent,omitzero"`    // by what program it came; sealed likewise
+	Actor         uuid.UUID   `json:"actor,omitzero"`         // who did it
+	Effective     uuid.UUID   `json:"effective,omitzero"`     // with whose rights; the actor's own unless delegated or impersonating
+	ActorTenant   uuid.UUID   `json:"actor_tenant,omitzero"`  // the tenant the actor belongs to
+	Token         uuid.UUID   `json:"token,omitzero"`         // the API token that authenticated the request
+	Delegation    uuid.UUID   `json:"delegation,omitzero"`    // the delegation acted under
+	Chain         []uuid.UUID `json:"chain,omitzero"`         // all delegations that it rests on, from the first one down to it
+	Impersonation uuid.UUID   `json:"impersonation,omitzero"` // the impersonation session acted in
+	Command       string      `json:"command,omitzero"`       // the command that decided it
+	Target        uuid.UUID   `json:"target,omitzero"`        // the thing created or changed by the command
+	Correlation   string      `json:"correlation,omitzero"`   // the caller's X-Request-ID, or one of ours
+	Session       uuid.UUID   `json:"session,omitzero"`       // the session that authenticated the request
+	App           string      `json:"app,omitzero"`           // the app for which the token speaks
+	Causation     uuid.UUID   `json:"causation,omitzero"`     // the event that this one is a reaction to
+	IP            Personal    `json:"ip,omitzero"`            // where the request came from; sealed under the actor's key
+	Agent         Personal    `json:"user_agent,omitzero"`    // by what program it came; sealed likewise
 }
 
 // Meta is the envelope of a stored event.

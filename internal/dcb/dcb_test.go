@@ -153,12 +153,42 @@ func TestAFactHearsItsOwnTenantUnlessItSaysOtherwise(t *testing.T) {
 		"anywhere":     {goesTo("a").Anywhere(), "theirs"},
 		"one more":     {goesTo("a").Also(there), "theirs"},
 		"another more": {goesTo("a").Also(uuid.Max), "mine"},
+		"that one":     {goesTo("a").Only(there), "theirs"},
+		"its own only": {goesTo("a").Only(here), "mine"},
+		"nobody's":     {goesTo("a").Only(uuid.Max), ""},
 	} {
 		var asked []dcb.Query
 		d := dcb.From(c.fact).Decide(func() ([]dcb.Event, error) { return nil, nil })
 		if _, _, err := d.Run(context.Background(), here, same, asking(history, &asked)); err != nil || c.fact.Value != c.want {
 			t.Errorf("%s: %q, %v; want %q", what, c.fact.Value, err, c.want)
 		}
+	}
+}
+
+func TestWhatIsWatchedIsReliedOnAndNotRead(t *testing.T) {
+	var asked []dcb.Query
+	more := []dcb.AnyFact{dcb.Watch([]dcb.Tag{"thing:c"})}
+	d := dcb.From(goesTo("a"), dcb.Watch([]dcb.Tag{"thing:b"}, "linked-once")).Then(func() []dcb.AnyFact {
+		now := more
+		more = nil
+		return now
+	}).Decide(func() ([]dcb.Event, error) { return nil, nil })
+	_, whole, err := d.Run(context.Background(), here, same, asking(nil, &asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := dcb.Query{
+		{Types: []string{"linked-once"}, Tags: []dcb.Tag{"thing:b"}}, {Types: []string{"linked"}, Tags: []dcb.Tag{"thing:a"}}, {Tags: []dcb.Tag{"thing:c"}},
+	}
+	if diff := cmp.Diff(want, whole); diff != "" {
+		t.Errorf("relied on something else (-want +got):\n%s", diff)
+	}
+	read := []dcb.Query{want[1:2]}
+	if diff := cmp.Diff(read, asked); diff != "" {
+		t.Errorf("read something else (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(read[0], d.FirstQuery(same)); diff != "" {
+		t.Errorf("begins with something else (-want +got):\n%s", diff)
 	}
 }
 

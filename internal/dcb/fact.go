@@ -8,7 +8,7 @@ import (
 )
 
 // Fact is a question put to history: a query, and the fold that answers it.
-// Without Anywhere or Also it hears only events of the tenant in which the decision is made, so an id
+// Without Anywhere, Also or Only it hears only events of the tenant in which the decision is made, so an id
 // of another tenant is an id that does not exist.
 type Fact[S any] struct {
 	Value    S
@@ -17,6 +17,8 @@ type Fact[S any] struct {
 	sole     bool
 	anywhere bool
 	also     uuid.UUID
+	only     uuid.UUID
+	unread   bool
 	folds    []Fold[S] // few: a search through them beats a map
 }
 
@@ -55,6 +57,13 @@ func (f *Fact[S]) Folding(folds ...Fold[S]) *Fact[S] {
 	return f
 }
 
+// Watch is a fact without a value, relied on and not read: it says that no event of the types (none: of any type) that carries all of
+// the tags comes while the decision is made. It is for a decision that rests on more of the past than it can read, and knows that
+// by other means up to the head of what it did read.
+func Watch(tags []Tag, types ...string) *Fact[struct{}] {
+	return &Fact[struct{}]{item: Item{Types: types, Tags: tags}, unread: true}
+}
+
 // Stored reports whether t, as stored, is the tag that the fact asks about.
 func (f *Fact[S]) Stored(t Tag) bool { return slices.Contains(f.bound, t) }
 
@@ -63,6 +72,9 @@ func (f *Fact[S]) Anywhere() *Fact[S] { f.anywhere = true; return f }
 
 // Also makes the fact hear one further tenant: for things of the platform that tenants share.
 func (f *Fact[S]) Also(tenant uuid.UUID) *Fact[S] { f.also = tenant; return f }
+
+// Only makes the fact hear that tenant alone, wherever the decision is made: for things of a tenant that the decision names.
+func (f *Fact[S]) Only(tenant uuid.UUID) *Fact[S] { f.only = tenant; return f }
 
 // Sole says that its tags stand on few events but those that it folds. Then it asks by tag alone: one range of the index
 // instead of one for each type, and facts about the same tag are one question.
@@ -85,11 +97,14 @@ func LatestOf(types []string, tags []Tag, counts func(Event) bool) *Fact[Meta] {
 type AnyFact interface {
 	Item() Item
 	bind(claim func(Tag) Tag) Item
+	read() bool
 	apply(tenant uuid.UUID, r Recorded)
 }
 
 // Item is the question in the words of the domain.
 func (f *Fact[S]) Item() Item { return f.item }
+
+func (f *Fact[S]) read() bool { return !f.unread }
 
 func (f *Fact[S]) bind(claim func(Tag) Tag) Item {
 	f.bound = make([]Tag, len(f.item.Tags))
@@ -103,7 +118,7 @@ func (f *Fact[S]) bind(claim func(Tag) Tag) Item {
 }
 
 func (f *Fact[S]) apply(tenant uuid.UUID, r Recorded) {
-	if !f.anywhere && r.Tenant != tenant && (f.also == uuid.Nil || r.Tenant != f.also) {
+	if !f.hears(tenant, r.Tenant) {
 		return
 	}
 	typ := r.Event.EventType()
@@ -117,6 +132,14 @@ func (f *Fact[S]) apply(tenant uuid.UUID, r Recorded) {
 		}
 	}
 	f.folds[i].fn(&f.Value, r)
+}
+
+// hears reports whether what was recorded in a tenant counts for a decision that is made in tenant.
+func (f *Fact[S]) hears(tenant, recorded uuid.UUID) bool {
+	if f.only != uuid.Nil {
+		return recorded == f.only
+	}
+	return f.anywhere || recorded == tenant || f.also != uuid.Nil && recorded == f.also
 }
 
 // Decision is a pure function of the facts it names.
@@ -215,7 +238,9 @@ func (d Decision) Run(ctx context.Context, tenant uuid.UUID, claim func(Tag) Tag
 func (d Decision) FirstQuery(claim func(Tag) Tag) Query {
 	q := make(Query, 0, len(d.facts))
 	for _, f := range d.facts {
-		q = append(q, f.bind(claim))
+		if f.read() {
+			q = append(q, f.bind(claim))
+		}
 	}
 	return q
 }
@@ -223,7 +248,11 @@ func (d Decision) FirstQuery(claim func(Tag) Tag) Query {
 func resolve(tenant uuid.UUID, whole Query, facts []AnyFact, claim func(Tag) Tag, ask Source) (Query, error) {
 	q := make(Query, 0, len(facts))
 	for _, f := range facts {
-		q = append(q, f.bind(claim))
+		if item := f.bind(claim); f.read() {
+			q = append(q, item)
+		} else {
+			whole = append(whole, item)
+		}
 	}
 	if len(q) == 0 {
 		return whole, nil

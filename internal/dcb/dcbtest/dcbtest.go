@@ -36,10 +36,7 @@ func (h History) Elsewhere(tenant uuid.UUID, events ...dcb.Event) History {
 func (h History) in(tenant uuid.UUID, events ...dcb.Event) History {
 	h = append(History{}, h...)
 	for _, e := range events {
-		home := tenant
-		if far, ok := e.(dcb.Homed); ok {
-			home = far.Home()
-		}
+		e, home := dcb.Place(e, tenant)
 		at := Now.Add(-time.Hour)
 		h = append(h, dcb.Recorded{
 			Meta:  dcb.Meta{Position: int64(len(h) + 1), Tenant: home, At: at, RecordedAt: at},

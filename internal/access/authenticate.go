@@ -20,12 +20,44 @@ type Caller struct {
 
 	Issuer domain.IssuerID // whose bearer token it is; zero: it is one of ours
 
+	// Of one who acts for somebody else, else zero. User is who really acts.
+	For           domain.UserID // with whose rights
+	ForTenant     domain.TenantID
+	Delegation    domain.DelegationID
+	Chain         []domain.DelegationID // all that Delegation rests on, the first one first, itself last; MUST NOT be changed
+	Impersonation domain.ImpersonationID
+
 	// Of somebody who has signed in, else zero; of a bearer token of an issuer, AuthenticatedAt and ProofLasts alone.
 	Session         domain.SessionID
 	Methods         []string      // how they proved who they are (RFC 8176); MUST NOT be changed
 	AuthenticatedAt time.Time     // when they did so last
 	ProofLasts      time.Duration // how old that may be for a dangerous command
 	Unseen          bool          // that the session is in use should be put on record
+}
+
+// Acting reports whether the caller acts for somebody else.
+func (c Caller) Acting() bool { return !c.For.IsZero() }
+
+// Effective is whose rights count: the caller's own unless they act for somebody else.
+func (c Caller) Effective() domain.UserID {
+	if c.Acting() {
+		return c.For
+	}
+	return c.User
+}
+
+// Stands is the tenant of whose rights count.
+func (c Caller) Stands() domain.TenantID {
+	if c.Acting() {
+		return c.ForTenant
+	}
+	return c.Tenant
+}
+
+// Asking is the question asked by the caller, about what they themselves may do in this very request.
+func (c Caller) Asking(q Question, at time.Time) Question {
+	q.User, q.At, q.Ceiling, q.Delegation, q.Impersonation = c.User, at, c.Scopes, c.Delegation, c.Impersonation
+	return q
 }
 
 // ErrUnauthenticated is all that a caller learns of a token that is not accepted.
@@ -54,19 +86,28 @@ func (x *Index) Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time
 	if k == nil {
 		return Caller{}, compare(nil, hash)
 	}
-	switch err := compare(k.hash, hash); {
-	case err != nil:
+	if err := compare(k.hash, hash); err != nil {
 		return Caller{}, err
-	case k.revoked:
-		return Caller{}, &Rejection{TokenRevoked}
-	case !now.Before(k.expiresAt):
-		return Caller{}, &Rejection{TokenExpired}
+	}
+	if why := k.over(now); why != "" {
+		return Caller{}, &Rejection{why}
 	}
 	u, err := x.admitHome(k.user, k.home)
 	if err != nil {
 		return Caller{}, err
 	}
 	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt, App: k.app}, nil
+}
+
+// over tells why a token is not accepted any more; empty if it is.
+func (k *token) over(now time.Time) Reason {
+	switch {
+	case k.revoked:
+		return TokenRevoked
+	case !now.Before(k.expiresAt):
+		return TokenExpired
+	}
+	return ""
 }
 
 // compare holds that a hash is the stored one, in the same time if nothing is stored.
@@ -85,12 +126,14 @@ func compare(stored []byte, hash [sha256.Size]byte) error {
 
 // admitHome is the user if they may do anything at all in the tenant that they belong to.
 func (x *Index) admitHome(id domain.UserID, home domain.TenantID) (*user, error) {
-	u, _, why := x.admit(id, home)
+	u, why := x.present(id)
 	switch {
-	case u == nil:
+	case why != "":
 		return nil, &Rejection{why}
-	case u.home.id != home:
+	case u.home.id != home && u.home == x.root:
 		return nil, &Rejection{SubjectUnknown}
+	case u.home.id != home:
+		return nil, &Rejection{TenantForeign}
 	}
 	return u, nil
 }

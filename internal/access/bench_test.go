@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -140,6 +141,96 @@ func BenchmarkExplain(b *testing.B) {
 func BenchmarkSearchSubjects(b *testing.B) {
 	s := office(b)
 	for b.Loop() {
-		s.SearchSubjects(acme, "app7.thing3.read", "repo:7", noon)
+		s.SearchSubjects(access.Question{Tenant: acme, Privilege: "app7.thing3.read", Scope: "repo:7", At: noon})
+	}
+}
+
+// relay is a chain of five delegations, each with bounds of every kind, from one who has 1,000 roles by as many assignments, of
+// which the last alone gives what is asked.
+func relay(b *testing.B) (*story, access.Question) {
+	s := begin(b)
+	var all []dcb.Event
+	first, last := domain.UserID{UUID: named('U', 0)}, domain.RoleID{UUID: named('R', 999)}
+	all = append(all, domain.UserRegistered{User: first, Status: domain.UserActive})
+	for n := range 1000 {
+		r := domain.RoleID{UUID: named('R', n)}
+		all = append(all, domain.RoleCreated{Role: r})
+		for p := range 20 {
+			all = append(all, domain.RolePrivilegeAdded{Role: r, Privilege: domain.Pattern(fmt.Sprintf("app%d.thing%d.read", n, p))})
+		}
+		all = append(all, domain.RoleAssigned{Assignment: assigned(n), Role: r, User: first})
+	}
+	q := access.Question{Tenant: acme, Privilege: "app999.thing7.read", Scope: "repo:7", At: noon, Ceiling: []domain.Pattern{"app999.*"}}
+	var above []domain.DelegationID
+	from := first
+	for n := range 5 {
+		to := domain.UserID{UUID: named('U', n+1)}
+		e := domain.DelegationGranted{
+			Delegation: delegated(n), Tenant: domain.HomeIn(acme), Grantor: from, GrantorTenant: domain.HomeIn(acme), Delegate: to, DelegateTenant: domain.HomeIn(acme),
+			Chain: above, Window: domain.Window{Until: noon.AddDate(0, 1, 0)},
+			Bounds: domain.Bounds{
+				Privileges: []domain.Pattern{"app1.*", "app999.*"}, Roles: []domain.RoleID{{UUID: named('R', 1)}, last},
+				Apps: []domain.App{"app1", "app999"}, Resources: []domain.Scope{"repo:1", "repo:7"},
+			},
+		}
+		if n > 0 {
+			e.Parent = delegated(n - 1)
+		}
+		all = append(all, domain.UserRegistered{User: to, Status: domain.UserActive}, e, accepted(e))
+		above = append(above[:n:n], e.Delegation)
+		from, q.User, q.Delegation = to, to, e.Delegation
+	}
+	s.tell(acme, all...)
+	return s, q
+}
+
+func BenchmarkDecideUnderAChainOfFiveOverAThousandRoles(b *testing.B) {
+	s, q := relay(b)
+	for b.Loop() {
+		if a := s.Decide(q); !a.Allowed {
+			b.Fatal(a)
+		}
+	}
+}
+
+func BenchmarkDecideUnderAChainOfFiveWhatNobodyGives(b *testing.B) {
+	s, q := relay(b)
+	q.Privilege = "app999.thing99.read"
+	for b.Loop() {
+		if a := s.Decide(q); a.Why != access.NotGranted {
+			b.Fatal(a)
+		}
+	}
+}
+
+// BenchmarkDecideWithLiveDelegations asks under a hundred of them all over the index, from one of a hundred users to another; and
+// under all of them in turn, which costs what the machine's memory costs.
+func BenchmarkDecideWithLiveDelegations(b *testing.B) {
+	for _, c := range []struct{ many, used int }{{100, 100}, {100_000, 100}, {100_000, 100_000}} {
+		b.Run(fmt.Sprintf("%d of %d", c.used, c.many), func(b *testing.B) {
+			s := office(b)
+			var all []dcb.Event
+			for n := range c.many {
+				e := domain.DelegationGranted{
+					Delegation: delegated(n), Tenant: domain.HomeIn(acme), Grantor: domain.UserID{UUID: named('U', n%100)}, GrantorTenant: domain.HomeIn(acme),
+					Delegate: domain.UserID{UUID: named('U', (n+7)%100)}, DelegateTenant: domain.HomeIn(acme), Window: domain.Window{Until: noon.AddDate(0, 1, 0)},
+					Bounds: domain.Bounds{Apps: []domain.App{"app7"}},
+				}
+				all = append(all, e, accepted(e))
+			}
+			s.tell(acme, all...)
+			q, n, yes := ask(0), 0, 0
+			q.Delegation = delegated(0)
+			for b.Loop() {
+				n++
+				i := n % c.used * 7919 % c.many                                  // so that neighbours in time are none in memory
+				binary.BigEndian.PutUint64(q.User.UUID[8:], uint64((i+7)%100+1)) // as named does it, and allocates nothing
+				binary.BigEndian.PutUint64(q.Delegation.UUID[8:], uint64(i+1))
+				if s.Decide(q).Allowed {
+					yes++
+				}
+			}
+			b.ReportMetric(float64(yes)/float64(n), "allowed/op")
+		})
 	}
 }

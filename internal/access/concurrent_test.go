@@ -55,7 +55,7 @@ func TestWhatIsAppliedIsHonouredByEveryReaderAtOnce(t *testing.T) {
 	}
 	wg.Go(func() {
 		for s.Position() < first+turns-1 {
-			if got := s.SearchSubjects(acme, "repo.read", "", noon); len(got) > 1 || len(got) == 1 && got[0] != ann {
+			if got := s.SearchSubjects(access.Question{Tenant: acme, Privilege: "repo.read", At: noon}); len(got) > 1 || len(got) == 1 && got[0] != ann {
 				complain("found %v", got)
 			}
 		}
@@ -101,7 +101,7 @@ func TestASearchIsTheAnswerOfOnePosition(t *testing.T) {
 				return
 			default:
 			}
-			if got := s.SearchSubjects(acme, "repo.read", "", noon); len(got) != 1 {
+			if got := s.SearchSubjects(access.Question{Tenant: acme, Privilege: "repo.read", At: noon}); len(got) != 1 {
 				t.Errorf("found %d users", len(got))
 				return
 			}

@@ -15,6 +15,10 @@ type Question struct {
 	At        time.Time
 	Ceiling   []domain.Pattern // the most that may be allowed; nil for no ceiling, empty for nothing at all
 	Platform  bool             // the right must be held on the platform: Tenant is not looked at
+
+	// At most one of the two: User acts for somebody else.
+	Delegation    domain.DelegationID    // with the rights that the delegation gives, and no others
+	Impersonation domain.ImpersonationID // as the session's target
 }
 
 // Answer is a decision, and the position of the log it rests on.
@@ -31,95 +35,195 @@ const (
 	Granted           Reason = "granted"
 	AllowedByOverride Reason = "allowed-by-override"
 
-	PrivilegeMalformed Reason = "privilege-malformed"
-	SubjectUnknown     Reason = "subject-unknown"
-	SubjectInactive    Reason = "subject-inactive"
-	HomeInactive       Reason = "tenant-inactive" // the subject's tenant is suspended or closed
-	TenantUnknown      Reason = "tenant-unknown"
-	TenantForeign      Reason = "tenant-foreign" // the subject belongs to another tenant, and not to the platform
-	DeniedByOverride   Reason = "denied-by-override"
-	BeyondCeiling      Reason = "beyond-ceiling"
-	NotGranted         Reason = "not-granted"
+	PrivilegeMalformed  Reason = "privilege-malformed"
+	SubjectUnknown      Reason = "subject-unknown"
+	SubjectInactive     Reason = "subject-inactive"
+	HomeInactive        Reason = "tenant-inactive" // the subject's tenant is suspended or closed, or that of which they are a guest
+	TenantUnknown       Reason = "tenant-unknown"
+	TenantForeign       Reason = "tenant-foreign" // whose rights count belongs to another tenant, not to the platform, and is no guest
+	ActingTwice         Reason = "acting-twice"   // who acts for somebody acts for nobody else
+	DeniedByOverride    Reason = "denied-by-override"
+	BeyondCeiling       Reason = "beyond-ceiling"
+	BeyondDelegation    Reason = "beyond-delegation"    // a delegation of the chain is not for this, or none ever is
+	BeyondImpersonation Reason = "beyond-impersonation" // the session is not for this, none ever is, or the administrator lacks it
+	NotGranted          Reason = "not-granted"
 )
 
 // Decide answers a question from what the index has seen. It fails closed.
 func (x *Index) Decide(q Question) Answer {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.decide(q)
+	why := x.judge(&q)
+	return Answer{why.allows(), x.position, why}
 }
 
-func (x *Index) decide(q Question) Answer {
-	allowed, why := x.judge(q)
-	return Answer{allowed, x.position, why}
-}
-
-func (x *Index) judge(q Question) (bool, Reason) {
+func (x *Index) judge(q *Question) Reason {
 	if !wellFormed(q.Privilege) {
-		return false, PrivilegeMalformed
+		return PrivilegeMalformed
 	}
-	u, away, why := x.admit(q.User, q.where())
-	if u == nil {
-		return false, why
+	var b bearing
+	if why := x.bear(&b, q); why != "" {
+		return why
 	}
-	g := x.grantsOf(u)
-	p := domain.Pattern(q.Privilege)
-	if someRule(g.denies.wide, p, q.At) || !away && someRule(g.denies.scoped[q.Scope], p, q.At) {
-		return false, DeniedByOverride
-	}
-	if !within(q.Ceiling, p) {
-		return false, BeyondCeiling
-	}
-	if someHeld(g.wide, p, q.At) || !away && q.Scope != "" && someHeld(g.scoped[q.Scope], p, q.At) {
-		return true, Granted
-	}
-	if !away && (someRule(g.allows.wide, p, q.At) || someRule(g.allows.scoped[q.Scope], p, q.At)) && x.permitted(p) {
-		return true, AllowedByOverride
-	}
-	return false, NotGranted
+	return x.weigh(&b, &want{domain.Pattern(q.Privilege), q.Scope, q.Ceiling, false})
 }
 
-func (q Question) where() domain.TenantID {
+func (why Reason) allows() bool { return why == Granted || why == AllowedByOverride }
+
+func (q *Question) where() domain.TenantID {
 	if q.Platform {
 		return domain.Root
 	}
 	return q.Tenant
 }
 
-// admit is the user if they and the tenants allow them to do anything there at all. Away says that a user of the
-// platform acts in another tenant: then only what they were assigned on the whole of root counts, and the tenant's own
-// state and overrides do not bind them.
-func (x *Index) admit(id domain.UserID, where domain.TenantID) (u *user, away bool, why Reason) {
-	u, t := x.users[id], x.tenants[where]
-	switch {
-	case u == nil:
-		return nil, false, SubjectUnknown
-	case u.status != domain.UserActive:
-		return nil, false, SubjectInactive
-	case u.home.status != domain.TenantActive:
-		return nil, false, HomeInactive
-	case u.home == t:
-		return u, false, ""
-	case u.home != x.root:
-		return nil, false, TenantForeign
-	case t == nil || t.status == domain.TenantUnknown:
-		return nil, false, TenantUnknown
-	}
-	return u, true, ""
+// acts reports whether the question is about somebody who acts for somebody else.
+func (q *Question) acts() bool { return !q.Delegation.IsZero() || !q.Impersonation.IsZero() }
+
+// want is what is asked of somebody's rights.
+type want struct {
+	pattern domain.Pattern // all of it
+	scope   domain.Scope
+	ceiling []domain.Pattern
+	wholly  bool // on all of scope: a deny within it denies
 }
 
-func someHeld(list []held, p domain.Pattern, at time.Time) bool {
+// weigh judges rights: denies first, then the ceilings, all of them together, then what is granted.
+func (x *Index) weigh(b *bearing, w *want) Reason {
+	g := x.grantsOf(b.u)
+	switch {
+	case g.denies.touch(b.home, w, b.at), b.actor != b.u && x.barred(b, w):
+		return DeniedByOverride
+	case b.guest != nil && !b.away && b.guest.denies.touch(true, w, b.at):
+		return DeniedByOverride
+	case !within(w.ceiling, w.pattern):
+		return BeyondCeiling
+	case b.under != nil && !b.under.permits(w):
+		return BeyondDelegation
+	case b.session != nil && !x.spares(b, w):
+		return BeyondImpersonation
+	}
+	switch {
+	case (b.home || b.away) && x.grants(b, g, w):
+		return Granted
+	case b.home && x.lets(b, &g.allows, w):
+		return AllowedByOverride
+	case b.guest != nil:
+		return x.weighGuest(b, w)
+	}
+	return NotGranted
+}
+
+// barred reports whether a deny keeps from who acts for somebody else what is wanted, whatever rights they use.
+func (x *Index) barred(b *bearing, w *want) bool {
+	a := b.actor
+	if x.grantsOf(a).denies.touch(a.home == b.t, w, b.at) {
+		return true
+	}
+	if a.home == b.t || a.home == x.root {
+		return false
+	}
+	guest := x.guestGrants(a, b.t)
+	return guest != nil && b.t.status == domain.TenantActive && guest.denies.touch(true, w, b.at)
+}
+
+// weighGuest judges what groups give to somebody of another tenant. What the group's tenant denies binds these rights only: one of
+// the platform has others there.
+func (x *Index) weighGuest(b *bearing, w *want) Reason {
+	switch {
+	case b.guest.denies.touch(true, w, b.at):
+		return DeniedByOverride
+	case x.gives(b, b.t, b.guest, w, nil):
+		return Granted
+	case x.lets(b, &b.guest.allows, w):
+		return AllowedByOverride
+	}
+	return NotGranted
+}
+
+// grants reports whether the user's own tenant gives what is wanted, through each of the bounds by role.
+func (x *Index) grants(b *bearing, g *grants, w *want) bool {
+	bounds := b.byRoles()
+	for _, roles := range bounds {
+		if !x.gives(b, b.u.home, g, w, roles) {
+			return false
+		}
+	}
+	return bounds != nil || x.gives(b, b.u.home, g, w, nil)
+}
+
+// gives reports whether a set of g, which is by t, gives what is wanted; and through one of the roles, if there are any.
+func (x *Index) gives(b *bearing, t *tenant, g *grants, w *want, roles []domain.RoleID) bool {
+	return x.someWide(b, t, g, w.pattern, roles) ||
+		w.scope != "" && t == b.t && x.someHeld(b, t, g.scoped[w.scope], w.pattern, roles)
+}
+
+func (x *Index) someWide(b *bearing, t *tenant, g *grants, p domain.Pattern, roles []domain.RoleID) bool {
+	if g.places == nil {
+		return x.someHeld(b, t, g.wide, p, roles)
+	}
+	for _, some := range [][]int32{g.places.exact[domain.Privilege(p)], g.places.broad} {
+		for _, i := range some {
+			if x.counts(b, t, &g.wide[i], p, roles) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (x *Index) someHeld(b *bearing, t *tenant, list []held, p domain.Pattern, roles []domain.RoleID) bool {
 	for i := range list {
-		if list[i].live(at) && list[i].set.has(p) {
+		if x.counts(b, t, &list[i], p, roles) {
 			return true
 		}
 	}
 	return false
 }
 
-func someRule(list []*override, p domain.Pattern, at time.Time) bool {
+// counts reports whether a set gives what is wanted now; through one of the roles, if there are any.
+func (x *Index) counts(b *bearing, t *tenant, h *held, p domain.Pattern, roles []domain.RoleID) bool {
+	return h.live(b.at) && h.set.has(p) && (roles == nil || x.through(t, h.set, roles, p)) &&
+		(len(t.constraints) == 0 || !x.suspended(b.uses(), b.u, t, h.set, p, b.at))
+}
+
+// lets reports whether an override allows it that the platform permits.
+func (x *Index) lets(b *bearing, allows *rules, w *want) bool {
+	some := x.someAllow(b, allows.wide, w.pattern) || w.scope != "" && x.someAllow(b, allows.scoped[w.scope], w.pattern)
+	return some && x.permitted(w.pattern) && b.byRoles() == nil
+}
+
+func (x *Index) someAllow(b *bearing, list []*override, p domain.Pattern) bool {
 	for _, o := range list {
-		if o.pattern.Covers(p) && o.window.Contains(at) {
+		if o.pattern.Covers(p) && o.window.Contains(b.at) && !x.suspendedAllow(b.uses(), b.u, b.t, o, p, b.at) {
+			return true
+		}
+	}
+	return false
+}
+
+// touch reports whether a deny touches what is wanted. One on a single thing binds in its own tenant only.
+func (r *rules) touch(local bool, w *want, at time.Time) bool {
+	if someMeet(r.wide, w.pattern, at) {
+		return true
+	}
+	if !local || r.scoped == nil {
+		return false
+	}
+	if !w.wholly || w.scope != "" {
+		return someMeet(r.scoped[w.scope], w.pattern, at)
+	}
+	for _, list := range r.scoped {
+		if someMeet(list, w.pattern, at) {
+			return true
+		}
+	}
+	return false
+}
+
+func someMeet(list []*override, p domain.Pattern, at time.Time) bool {
+	for _, o := range list {
+		if o.pattern.Meets(p) && o.window.Contains(at) {
 			return true
 		}
 	}
@@ -133,6 +237,15 @@ func within(ceiling []domain.Pattern, p domain.Pattern) bool {
 func covers(patterns []domain.Pattern, p domain.Pattern) bool {
 	for _, c := range patterns {
 		if c.Covers(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func meets(patterns []domain.Pattern, p domain.Pattern) bool {
+	for _, c := range patterns {
+		if c.Meets(p) {
 			return true
 		}
 	}

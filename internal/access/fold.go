@@ -20,6 +20,7 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 	t := x.tenant(domain.TenantID{UUID: r.Tenant})
 	t.changed = r.Position
 	at := r.Position
+	t.stir(r.Event)
 	switch e := r.Event.(type) {
 	case domain.TenantCreated, domain.TenantRenamed, domain.TenantSlugChanged,
 		domain.TenantSuspended, domain.TenantReactivated, domain.TenantClosed:
@@ -80,6 +81,28 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 	case domain.TokenIssued, domain.TokenRotated, domain.TokenRevoked:
 		x.foldToken(t, e)
 
+	case domain.AssignmentExpired: // windows are judged when asked: it only need not be kept any longer
+		if a := t.unassign(e.Assignment); a != nil {
+			x.touch(t, a.to)
+		}
+	case domain.OverrideExpired: // likewise
+		if o := t.unrule(e.Override); o != nil {
+			x.touch(t, o.to...)
+		}
+	case domain.TokenExpired:
+		// Its end is judged when it is shown, and may yet be moved.
+
+	case domain.DelegationGranted, domain.DelegationAccepted, domain.DelegationDeclined, domain.DelegationRevoked, domain.DelegationExpired:
+		x.foldDelegation(t, e, at)
+	case domain.ImpersonationRequested, domain.ImpersonationConsented, domain.ImpersonationRefused,
+		domain.ImpersonationStarted, domain.ImpersonationEnded, domain.ImpersonationExpired:
+		x.foldImpersonation(t, e, at)
+	case domain.ConstraintCreated, domain.ConstraintRemoved:
+		t.foldConstraint(e, at)
+
+	case domain.ApprovalGiven: // what was approved says the rest
+		t.approvals[e.Approval.UUID] = at
+
 	case domain.SessionStarted, domain.SessionSeen, domain.SessionElevated, domain.SessionEnded:
 		x.foldSession(t, e, r.RecordedAt)
 
@@ -89,18 +112,10 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 		x.foldIdentity(t, e)
 
 	case domain.PolicySet:
-		if t == x.root && e.Key == domain.OverrideAllow.Key {
-			x.permit(e.Value, at)
-		}
-		if e.Key == domain.StepUpMinutes.Key {
-			t.proofLasts = proofLasts(e.Value)
-		}
+		x.foldSetting(t, e.Key, e.Value, at)
 	case domain.PolicyReset:
-		if t == x.root && e.Key == domain.OverrideAllow.Key {
-			x.permit(domain.OverrideAllow.Default, at)
-		}
-		if e.Key == domain.StepUpMinutes.Key {
-			t.proofLasts = proofLasts(domain.StepUpMinutes.Default)
+		if s, known := domain.SettingOf(e.Key); known {
+			x.foldSetting(t, e.Key, s.Default, at)
 		}
 
 	case domain.PrivilegeRegistered:
@@ -117,7 +132,11 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 		domain.InstallationBootstrapped, domain.CommandRefused,
 		domain.PasswordSet, domain.TOTPEnrolled, domain.TOTPConfirmed, domain.RecoveryCodesIssued, domain.PasskeyRegistered,
 		domain.CredentialUsed, domain.CredentialRemoved,
-		domain.LinkIssued, domain.LinkMailed, domain.LinkUndeliverable, domain.LinkUsed, domain.LinkRevoked:
+		domain.LinkIssued, domain.LinkMailed, domain.LinkUndeliverable, domain.LinkUsed, domain.LinkRevoked, domain.LinkExpired,
+		domain.InvitationSent, domain.InvitationAccepted, domain.InvitationDeclined, domain.InvitationWithdrawn, domain.InvitationExpired,
+		domain.OutsideMembershipEnded,
+		domain.ApprovalRequested, domain.ApprovalDenied, domain.ApprovalCancelled, domain.ApprovalExpired,
+		domain.ReviewStarted, domain.ReviewDecided, domain.ReviewClosed, domain.AccessChanged:
 		// These change nobody's access.
 
 	default:
@@ -142,17 +161,43 @@ func (x *Index) touch(t *tenant, whom ...subject) {
 			t.gen++
 			continue
 		}
-		if u := x.users[domain.UserID{UUID: s.id}]; u != nil {
+		id := domain.UserID{UUID: s.id}
+		if u := x.users[id]; u != nil {
 			u.compiled.Store(nil)
+		}
+		if v := t.guests[id]; v != nil {
+			v.compiled.Store(nil)
 		}
 	}
 }
 
-func (x *Index) permit(value string, at int64) {
-	x.allowable, x.allowedAt = nil, at
-	for word := range strings.FieldsSeq(value) {
-		x.allowable = append(x.allowable, domain.Pattern(word))
+// foldSetting keeps what a tenant decided of what decisions about access rest on.
+func (x *Index) foldSetting(t *tenant, key, value string, at int64) {
+	switch key {
+	case domain.OverrideAllow.Key:
+		if t == x.root {
+			x.permit(value, at)
+		}
+	case domain.StepUpMinutes.Key:
+		t.proofLasts = proofLasts(value)
+	case domain.Delegable.Key, domain.DelegateOut.Key, domain.DelegateIn.Key, domain.ImpersonationWord.Key, domain.ImpersonationNever.Key,
+		domain.OutsideMembers.Key, domain.JoinOutside.Key, domain.MembersSee.Key, domain.AnnounceAccess.Key:
+		t.settings[key] = setting{value, at}
 	}
+	if key == domain.ImpersonationNever.Key {
+		t.neverImpersonated = patternsOf(value)
+	}
+}
+
+func (x *Index) permit(value string, at int64) {
+	x.allowable, x.allowedAt = patternsOf(value), at
+}
+
+func patternsOf(value string) (out []domain.Pattern) {
+	for word := range strings.FieldsSeq(value) {
+		out = append(out, domain.Pattern(word))
+	}
+	return out
 }
 
 func (x *Index) foldTenant(event dcb.Event, at int64) {
@@ -198,7 +243,7 @@ func (x *Index) foldUser(t *tenant, event dcb.Event, at int64) {
 	case domain.UserRegistered:
 		if x.users[e.User] == nil {
 			x.users[e.User] = &user{
-				id: e.User, home: t, status: e.Status, statusAt: at, department: e.Department, departmentAt: at,
+				id: e.User, home: t, status: e.Status, statusAt: at, presentAt: at, department: e.Department, departmentAt: at,
 			}
 			t.users = append(t.users, e.User)
 		}
@@ -210,7 +255,12 @@ func (x *Index) foldUser(t *tenant, event dcb.Event, at int64) {
 	case domain.UserDeactivated:
 		change(e.User, func(u *user) { u.status, u.statusAt = domain.UserInactive, at })
 	case domain.UserReactivated:
-		change(e.User, func(u *user) { u.status, u.statusAt = domain.UserActive, at })
+		change(e.User, func(u *user) {
+			if u.status == domain.UserInactive {
+				u.presentAt = at
+			}
+			u.status, u.statusAt = domain.UserActive, at
+		})
 	case domain.UserErased:
 		change(e.User, func(u *user) {
 			u.status, u.statusAt = domain.UserGone, at
@@ -245,8 +295,9 @@ func (x *Index) foldMember(t *tenant, event dcb.Event, at int64) {
 	switch e := event.(type) {
 	case domain.MemberAdded:
 		if t.member(e.User, e.Group) == nil {
-			t.members[e.User] = append(t.members[e.User], &member{e.Membership, e.Group, e.Role, at, at})
+			t.members[e.User] = append(t.members[e.User], &member{e.Membership, e.Group, e.Home.Tenant(), e.Role, at, at})
 		}
+		x.welcome(t, e.User, e.Home)
 		x.touch(t, subject{toUser, e.User.UUID})
 	case domain.MemberRoleChanged:
 		if m := t.member(e.User, e.Group); m != nil {

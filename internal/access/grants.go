@@ -2,6 +2,7 @@ package access
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,9 +17,40 @@ type grants struct {
 	homeGen, rootGen uint64
 
 	wide   []held                  // on the whole tenant
+	places *places                 // of privileges in wide, where it is long; nil where it is not
 	scoped map[domain.Scope][]held // on one resource
 	denies rules
 	allows rules
+
+	visiting bool // they are those of a guest, who is in one of the tenant's groups
+
+	duties atomic.Pointer[duties] // see constraints.go
+}
+
+// places say which sets may have a privilege, so that one among a thousand is not looked for in all.
+type places struct {
+	exact map[domain.Privilege][]int32 // those that name it
+	broad []int32                      // those with patterns
+}
+
+// long is from how many sets on places are worth their making.
+const long = 16
+
+func placesIn(wide []held) *places {
+	if len(wide) < long {
+		return nil
+	}
+	at := &places{exact: map[domain.Privilege][]int32{}}
+	for i := range wide {
+		n := int32(i) //nolint:gosec // nobody has so many roles
+		for p := range wide[i].set.exact {
+			at.exact[p] = append(at.exact[p], n)
+		}
+		if wide[i].set.everything || len(wide[i].set.wild) > 0 {
+			at.broad = append(at.broad, n)
+		}
+	}
+	return at
 }
 
 // held is a set of privileges, given at least once.
@@ -76,6 +108,7 @@ type roleSet struct {
 	everything       bool
 	exact            map[domain.Privilege]struct{}
 	wild             []domain.Pattern
+	roles            []domain.RoleID // the role and all that it inherits from, sorted; none where no role gives it
 }
 
 func setOf(ps ...domain.Privilege) *roleSet {
@@ -143,6 +176,7 @@ func (x *Index) grantsOf(u *user) *grants {
 			g.give(domain.Scope("group:"+m.group.String()), set, domain.Window{})
 		}
 	}
+	g.places = placesIn(g.wide)
 	u.compiled.Store(g)
 	return g
 }
@@ -255,6 +289,7 @@ func (x *Index) closureOf(r *role) *roleSet {
 	for open := []*role{r}; len(open) > 0; {
 		next := open[len(open)-1]
 		open = open[:len(open)-1]
+		s.roles = append(s.roles, next.id)
 		for p := range next.privileges {
 			s.add(p)
 		}
@@ -265,6 +300,7 @@ func (x *Index) closureOf(r *role) *roleSet {
 			}
 		}
 	}
+	slices.SortFunc(s.roles, compareRoles)
 	r.closure.Store(s)
 	return s
 }

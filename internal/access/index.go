@@ -31,9 +31,15 @@ type Index struct {
 	sweepAt    int // how many sessions there may be before those that are over are looked for
 	issuers    issuers
 	privileges map[domain.Privilege]int64
-	allowable  []domain.Pattern // what tenants may allow by override
-	allowedAt  int64            // the event that said so
-	implied    map[domain.GroupRole]*roleSet
+
+	delegations    map[domain.DelegationID]*delegation
+	inbound        map[domain.UserID][]*delegation // by the delegate; those that have not ended
+	impersonations map[domain.ImpersonationID]*impersonation
+	bounds         map[string][]domain.Pattern // of delegations, by what they say
+
+	allowable []domain.Pattern // what tenants may allow by override
+	allowedAt int64            // the event that said so
+	implied   map[domain.GroupRole]*roleSet
 }
 
 // ErrGap says that an event between Position and the page is missing.
@@ -41,7 +47,7 @@ var ErrGap = errors.New("access: the page does not follow the index")
 
 // New is an index of an empty log.
 func New() *Index {
-	maintain := []domain.Privilege{"core.group-memberships.add", "core.group-memberships.remove", "core.group-memberships.change"}
+	maintain := []domain.Privilege{"core.group-memberships.add", "core.group-memberships.remove", "core.group-memberships.change", "core.group-invitations.create", "core.group-invitations.withdraw"}
 	root := newTenant(domain.Root)
 	return &Index{
 		moved:      make(chan struct{}),
@@ -54,6 +60,12 @@ func New() *Index {
 		sweepAt:    fewSessions,
 		issuers:    newIssuers(),
 		privileges: map[domain.Privilege]int64{},
+
+		delegations:    map[domain.DelegationID]*delegation{},
+		inbound:        map[domain.UserID][]*delegation{},
+		impersonations: map[domain.ImpersonationID]*impersonation{},
+		bounds:         map[string][]domain.Pattern{},
+
 		implied: map[domain.GroupRole]*roleSet{
 			domain.Maintainer: setOf(maintain...),
 			domain.Owner:      setOf(append(maintain, "core.groups.rename")...),

@@ -2,8 +2,7 @@ package access_test
 
 import (
 	"cmp"
-	"encoding/binary"
-	"fmt"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -13,214 +12,95 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"chancery/domain"
 	"chancery/internal/access"
 	"chancery/internal/dcb"
 )
 
-// Few of everything, so that things meet: ids are shared between tenants, and some are never made.
-const pool = 5
-
-var privileges = []domain.Privilege{
-	"repo.read", "repo.write", "repo.writer", "repository.read", "core.groups.rename", "core.group-memberships.add",
+// play is a random history, in the index and on paper. The index has answered, and remembers, while it changes.
+type play struct {
+	x     *access.Index
+	paper reference
+	world world // what the history amounts to
 }
 
-var patterns = []domain.Pattern{"*", "repo.*", "repo.read", "repo.write", "repository.*", "core.*", "core.groups.*"}
-
-type chance struct{ *rand.Rand }
-
-// seeded is a source of chance that prints its seed; ACCESS_SEED repeats a run.
-func seeded(t testing.TB) chance {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("ACCESS_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("ACCESS_SEED=%d", seed)
-	return chance{rand.New(rand.NewPCG(seed, 0))}
+// failer is a *testing.T or a *rapid.T.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
 }
 
-func (c chance) id(kind byte) uuid.UUID { return named(kind, c.IntN(pool)) }
-
-func named(kind byte, n int) uuid.UUID {
-	return uuid.UUID(binary.BigEndian.AppendUint64([]byte{kind, 7: 0}, uint64(n+1)))
-}
-
-// maybe is now and then no thing at all.
-func (c chance) maybe(kind byte) uuid.UUID {
-	if c.IntN(3) == 0 {
-		return uuid.Nil
-	}
-	return c.id(kind)
-}
-
-func (c chance) tenant() uuid.UUID {
-	if n := c.IntN(3); n > 0 {
-		return named('t', n)
-	}
-	return domain.Root.UUID
-}
-
-func (c chance) instant() time.Time {
-	return time.Date(2026, 1, 1+c.IntN(4), 0, 0, 0, c.IntN(3)-1, time.UTC)
-}
-
-func (c chance) instantOrNone() time.Time {
-	if c.IntN(3) > 0 {
-		return time.Time{}
-	}
-	return c.instant()
-}
-
-func (c chance) scope() domain.Scope {
-	switch c.IntN(5) {
-	case 0, 1:
-		return ""
-	case 2:
-		return domain.Scope("group:" + c.id('g').String())
-	}
-	return domain.Scope(fmt.Sprintf("repo:%d", c.IntN(3)))
-}
-
-func pick[T any](c chance, list ...T) T { return list[c.IntN(len(list))] }
-
-func (c chance) subjects(everyone bool) (u domain.UserID, d domain.DepartmentID, g domain.GroupID) {
-	switch c.IntN(6) {
-	case 0, 1:
-		d.UUID = c.id('d')
-	case 2, 3:
-		g.UUID = c.id('g')
-	case 4:
-		if everyone {
-			return
-		}
-		fallthrough
-	default:
-		u.UUID = c.id('u')
-	}
-	return
-}
-
-func (c chance) event(t uuid.UUID) dcb.Event {
-	var (
-		tenant     = domain.TenantID{UUID: t}
-		user       = domain.UserID{UUID: c.id('u')}
-		group      = domain.GroupID{UUID: c.id('g')}
-		department = domain.DepartmentID{UUID: c.id('d')}
-		role       = domain.RoleID{UUID: c.id('r')}
-		officer    = pick(c, domain.Member, domain.Maintainer, domain.Owner)
-	)
-	switch c.IntN(46) {
-	case 0:
-		if c.IntN(20) > 0 {
-			return domain.TenantSuspended{Tenant: tenant}
-		}
-		return domain.TenantClosed{Tenant: tenant}
-	case 1, 2, 40:
-		return domain.TenantReactivated{Tenant: tenant}
-	case 3, 4, 5:
-		return domain.UserRegistered{User: user, Department: domain.DepartmentID{UUID: c.maybe('d')}, Status: pick(c, domain.UserActive, domain.UserActive, domain.UserInvited)}
-	case 6:
-		return domain.UserMoved{User: user, Department: domain.DepartmentID{UUID: c.maybe('d')}}
-	case 7:
-		if c.IntN(8) == 0 {
-			return domain.UserErased{User: user, Erases: user.UUID}
-		}
-		return domain.UserDeactivated{User: user}
-	case 8, 9, 10:
-		return domain.UserReactivated{User: user}
-	case 11, 12:
-		return domain.DepartmentCreated{Department: department, Parent: domain.DepartmentID{UUID: c.maybe('d')}}
-	case 13:
-		return domain.DepartmentMoved{Department: department, Parent: domain.DepartmentID{UUID: c.maybe('d')}}
-	case 14, 15:
-		return domain.GroupCreated{Group: group, Parent: domain.GroupID{UUID: c.maybe('g')}}
-	case 16:
-		return domain.GroupMoved{Group: group, Parent: domain.GroupID{UUID: c.maybe('g')}}
-	case 17:
-		return pick[dcb.Event](c, domain.GroupDeleted{Group: group}, domain.DepartmentDeleted{Department: department}, domain.RoleDeleted{Role: role})
-	case 18, 19, 20:
-		return domain.MemberAdded{User: user, Group: group, Role: officer}
-	case 21:
-		return domain.MemberRoleChanged{User: user, Group: group, Role: officer}
-	case 22:
-		return domain.MemberRemoved{User: user, Group: group}
-	case 23:
-		return domain.RoleCreated{Role: role}
-	case 24, 25, 26, 27, 28, 44, 45:
-		return domain.RolePrivilegeAdded{Role: role, Privilege: pick(c, patterns...)}
-	case 29:
-		return domain.RolePrivilegeRemoved{Role: role, Privilege: pick(c, patterns...)}
-	case 30:
-		return domain.RoleParentAdded{Role: role, Parent: domain.RoleID{UUID: c.id('r')}}
-	case 31:
-		return pick[dcb.Event](c, domain.RoleParentRemoved{Role: role, Parent: domain.RoleID{UUID: c.id('r')}}, domain.PolicyReset{Key: "overrides.allowable"})
-	case 32, 33, 34, 41, 42, 43:
-		u, d, g := c.subjects(false)
-		return domain.RoleAssigned{
-			Assignment: domain.AssignmentID{UUID: named('a', c.IntN(15))}, Role: role, User: u, Department: d, Group: g, Scope: c.scope(),
-			Window: domain.Window{From: c.instantOrNone(), Until: c.instantOrNone()},
-		}
-	case 35:
-		return domain.RoleUnassigned{Assignment: domain.AssignmentID{UUID: named('a', c.IntN(15))}}
-	case 36, 37:
-		u, d, g := c.subjects(true)
-		return domain.OverrideAdded{
-			Override: domain.OverrideID{UUID: named('o', c.IntN(8))}, Effect: pick(c, domain.Allow, domain.Deny), Privilege: pick(c, patterns...),
-			User: u, Department: d, Group: g, Scope: c.scope(), ExpiresAt: c.instantOrNone(),
-		}
-	case 38:
-		return domain.OverrideRevoked{Override: domain.OverrideID{UUID: named('o', c.IntN(8))}}
-	}
-	return domain.PolicySet{Key: "overrides.allowable", Value: strings.Join([]string{string(pick(c, patterns...)), string(pick(c, patterns...))}, " ")}
-}
-
-func (c chance) question(x *access.Index) access.Question {
-	q := access.Question{
-		Tenant: domain.TenantID{UUID: c.tenant()}, User: domain.UserID{UUID: c.id('u')}, Privilege: pick(c, privileges...),
-		Scope: c.scope(), At: c.instant(), Platform: c.IntN(12) == 0,
-	}
-	if home, _, ok := x.User(q.User); ok && home != domain.Root && c.IntN(4) > 0 {
-		q.Tenant = home
-	}
-	if c.IntN(4) == 0 {
-		q.Ceiling = []domain.Pattern{}
-		for range c.IntN(3) {
-			q.Ceiling = append(q.Ceiling, pick(c, patterns...))
+func (p *play) tell(t failer, events ...told) {
+	t.Helper()
+	for _, e := range events {
+		r := dcb.Recorded{Meta: dcb.Meta{Position: int64(len(p.paper.events) + 1), Tenant: e.in}, Event: e.event}
+		p.paper.events = append(p.paper.events, r)
+		if err := p.x.Apply([]dcb.Recorded{r}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return q
+	p.world = p.paper.world()
 }
 
-// histories plays random histories event by event: the index has answered, and remembers, while they change.
-func histories(t *testing.T, c chance, runs, length int, each func(*access.Index, world)) {
-	for range runs {
-		x, ref := access.New(), reference{}
-		play := func(tenant uuid.UUID, e dcb.Event) {
-			r := dcb.Recorded{Meta: dcb.Meta{Position: int64(len(ref.events) + 1), Tenant: tenant}, Event: e}
-			ref.events = append(ref.events, r)
-			if err := x.Apply([]dcb.Recorded{r}); err != nil {
-				t.Fatal(err)
-			}
+// told is an event and the tenant that it is recorded in.
+type told struct {
+	in    uuid.UUID
+	event dcb.Event
+}
+
+// begin makes a platform and two tenants, in which there is a little of everything.
+func (c chance) begin(f failer) *play {
+	p := &play{x: access.New(), paper: reference{}}
+	var first []told
+	for _, id := range []uuid.UUID{domain.Root.UUID, named('t', 1), named('t', 2)} {
+		first = append(first, told{id, domain.TenantCreated{Tenant: domain.TenantID{UUID: id}, Slug: domain.Slug("s-" + id.String())}})
+		for _, s := range []domain.Setting{domain.DelegateIn, domain.DelegateOut, domain.OutsideMembers, domain.JoinOutside} {
+			first = append(first, told{id, domain.PolicySet{Key: s.Key, Value: pick(c, "true", "true", "true", "false")}})
 		}
-		for _, id := range []uuid.UUID{domain.Root.UUID, named('t', 1)} {
-			play(id, domain.TenantCreated{Tenant: domain.TenantID{UUID: id}, Slug: domain.Slug("s-" + id.String())})
+		first = append(first, told{id, domain.PolicySet{Key: domain.ImpersonationWord.Key, Value: pick(c, domain.Allowed, domain.OnRequest)}})
+	}
+	for _, p := range privileges {
+		first = append(first, told{domain.Root.UUID, domain.PrivilegeRegistered{Privilege: p}})
+	}
+	for n := range pool {
+		user := domain.UserRegistered{User: domain.UserID{UUID: named('u', n)}, Department: domain.DepartmentID{UUID: c.maybe('d')}, Status: domain.UserActive}
+		first = append(first, told{c.tenant(), user})
+		for _, t := range []uuid.UUID{domain.Root.UUID, named('t', 1), named('t', 2)} {
+			first = append(first,
+				told{t, domain.RoleCreated{Role: domain.RoleID{UUID: named('r', n+c.IntN(2)*pool)}}},
+				told{t, domain.GroupCreated{Group: domain.GroupID{UUID: named('g', n)}, Parent: domain.GroupID{UUID: c.maybe('g')}}},
+				told{t, domain.DepartmentCreated{Department: domain.DepartmentID{UUID: named('d', n)}, Parent: domain.DepartmentID{UUID: c.maybe('d')}}})
 		}
-		for _, p := range privileges {
-			play(domain.Root.UUID, domain.PrivilegeRegistered{Privilege: p})
-		}
+	}
+	first = append(first, told{domain.Root.UUID, domain.PolicySet{Key: domain.OverrideAllow.Key, Value: string(pick(c, patterns...)) + " repo.read repository.*"}})
+	p.tell(f, first...)
+	for _, t := range []uuid.UUID{domain.Root.UUID, named('t', 1), named('t', 2)} {
+		var more []told
 		for n := range pool {
-			play(c.tenant(), domain.UserRegistered{User: domain.UserID{UUID: named('u', n)}, Department: domain.DepartmentID{UUID: c.maybe('d')}, Status: domain.UserActive})
-			for _, t := range []uuid.UUID{domain.Root.UUID, named('t', 1), named('t', 2)} {
-				play(t, domain.RoleCreated{Role: domain.RoleID{UUID: named('r', n+c.IntN(2)*pool)}})
-				play(t, domain.GroupCreated{Group: domain.GroupID{UUID: named('g', n)}, Parent: domain.GroupID{UUID: c.maybe('g')}})
-				play(t, domain.DepartmentCreated{Department: domain.DepartmentID{UUID: named('d', n)}, Parent: domain.DepartmentID{UUID: c.maybe('d')}})
+			more = append(more, told{t, domain.RolePrivilegeAdded{Role: domain.RoleID{UUID: named('r', n)}, Privilege: pick(c, patterns...)}})
+			if given := (domain.RoleAssigned{Assignment: domain.AssignmentID{UUID: named('a', n)}, Role: domain.RoleID{UUID: named('r', n)}}); c.IntN(2) == 0 {
+				given.User, given.Department, given.Group = c.subjects(false)
+				more = append(more, told{t, given}, told{t, c.joins(p.world, t)})
 			}
 		}
+		eased := domain.OverrideAdded{Override: domain.OverrideID{UUID: named('o', c.IntN(8))}, Effect: domain.Allow, Privilege: pick(c, patterns...)}
+		eased.User, eased.Department, eased.Group = c.subjects(true)
+		p.tell(f, append(more, told{t, eased})...)
+	}
+	return p
+}
+
+// histories plays random histories event by event.
+func histories(t *testing.T, c chance, runs, length int, each func(*access.Index, world)) {
+	t.Helper()
+	for range runs {
+		p := c.begin(t)
 		for range length {
-			tenant := c.tenant()
-			play(tenant, c.event(tenant))
-			each(x, ref.world())
+			p.tell(t, c.happening(p.world)...)
+			each(p.x, p.world)
 		}
 		if t.Failed() {
 			return
@@ -228,74 +108,146 @@ func histories(t *testing.T, c chance, runs, length int, each func(*access.Index
 	}
 }
 
-func TestTheIndexItsExplanationAndThePlainReadingOfHistoryAgree(t *testing.T) {
-	c := seeded(t)
-	allowed := map[access.Reason]int{}
-	histories(t, c, 60, 150, func(x *access.Index, w world) {
-		for range 12 {
-			q := c.question(x)
-			got, want := x.Decide(q), w.allows(q)
-			allowed[got.Why]++
-			if got.Allowed != want {
-				t.Fatalf("%+v: decided %+v, history says %v; explained %+v", q, got, want, x.Explain(q))
+// property plays histories that rapid makes shorter if one fails; after each event something is looked at. ACCESS_SEED repeats a run,
+// ACCESS_RUNS makes it as many times longer.
+func property(t *testing.T, runs int, look func(t *rapid.T, c chance, p *play)) {
+	t.Helper()
+	seed := os.Getenv("ACCESS_SEED")
+	if seed == "" {
+		seed = strconv.FormatUint(rand.Uint64(), 10)
+	}
+	t.Logf("ACCESS_SEED=%s", seed)
+	if times, err := strconv.Atoi(os.Getenv("ACCESS_RUNS")); err == nil {
+		runs *= times
+	}
+	for name, value := range map[string]string{"seed": seed, "checks": strconv.Itoa(runs), "steps": "100", "nofailfile": "true", "shrinktime": "10s"} {
+		if err := flag.Set("rapid."+name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bit := rapid.Bool()
+	dice := rapid.Custom(func(rt *rapid.T) (n uint64) { // of which a whole step is thrown, so that it is left out as a whole; rapid.Uint64 is mostly small
+		for range 24 {
+			if n <<= 1; bit.Draw(rt, "") {
+				n++
 			}
-			if e := x.Explain(q); e.Answer != got {
-				t.Fatalf("%+v: decided %+v, explained %+v", q, got, e)
+		}
+		return n
+	})
+	rapid.Check(t, func(rt *rapid.T) {
+		throw := func() chance { return chance{rand.New(rand.NewPCG(dice.Draw(rt, "dice"), 0))} }
+		p := throw().begin(rt)
+		rt.Repeat(map[string]func(*rapid.T){
+			"": func(rt *rapid.T) { look(rt, throw(), p) },
+			"something happens": func(rt *rapid.T) {
+				events := throw().happening(p.world)
+				for _, e := range events {
+					rt.Logf("%s: %T%+v", e.in, e.event, e.event)
+				}
+				p.tell(rt, events...)
+			},
+		})
+	})
+}
+
+func TestTheIndexItsExplanationAndThePlainReadingOfHistoryAgree(t *testing.T) {
+	why, links := map[access.Reason]int{}, map[int]int{}
+	property(t, 60, func(rt *rapid.T, c chance, p *play) {
+		for range 12 {
+			q := c.question(p.x, p.world)
+			got := p.x.Decide(q)
+			if why[got.Why]++; got.Allowed && !q.Delegation.IsZero() {
+				links[len(p.world.chain(q.Delegation.UUID))]++
+			}
+			if got.Allowed != p.world.allows(q) {
+				rt.Fatalf("%+v: decided %+v, history says %v; explained %+v", q, got, !got.Allowed, p.x.Explain(q))
+			}
+			if e := p.x.Explain(q); e.Answer != got {
+				rt.Fatalf("%+v: decided %+v, explained %+v", q, got, e)
 			}
 		}
 	})
-	t.Log(allowed)
-	for _, why := range []access.Reason{access.Granted, access.AllowedByOverride, access.DeniedByOverride, access.BeyondCeiling, access.NotGranted} {
-		if allowed[why] == 0 {
-			t.Errorf("no question was answered %q: the histories are too tame", why)
+	t.Log(why)
+	if t.Logf("allowed by chains of so many links: %v", links); testing.Short() {
+		return
+	}
+	if links[1] == 0 || links[2] == 0 || links[3] == 0 {
+		t.Error("no chain was long: the histories are too tame")
+	}
+	for _, w := range []access.Reason{
+		access.Granted, access.AllowedByOverride, access.DeniedByOverride, access.BeyondCeiling, access.NotGranted, access.TenantForeign,
+		access.SubjectInactive, access.HomeInactive, access.DelegationUnknown, access.DelegationBroken, access.DelegationPending, access.DelegationEarly,
+		access.DelegationOver, access.DelegationForbidden, access.GrantorInactive, access.BeyondDelegation, access.ImpersonationOver,
+		access.ImpersonationUnknown, access.TargetInactive, access.ImpersonationForbidden, access.BeyondImpersonation,
+	} {
+		if why[w] == 0 {
+			t.Errorf("no question was answered %q: the histories are too tame", w)
 		}
 	}
 }
 
 func TestSearchesFindExactlyWhatChecksAllow(t *testing.T) {
-	c := seeded(t)
-	found := 0
-	histories(t, c, 40, 150, func(x *access.Index, w world) {
-		q := c.question(x)
-		q.Ceiling, q.Platform = nil, false
-		var users []domain.UserID
-		for n := range pool {
-			if w.allows(by(q, named('u', n))) {
-				users = append(users, domain.UserID{UUID: named('u', n)})
+	found := map[string]int{}
+	property(t, 60, func(rt *rapid.T, c chance, p *play) {
+		for range 2 {
+			q := c.question(p.x, p.world)
+			q.Platform = false
+			kind := "alone"
+			switch {
+			case !q.Delegation.IsZero():
+				kind = "delegated"
+			case !q.Impersonation.IsZero():
+				kind = "impersonating"
 			}
+			found[kind] += searched(rt, p.x, p.world, q)
 		}
-		same(t, "subjects", q, x.SearchSubjects(q.Tenant, q.Privilege, q.Scope, q.At), users, domain.UserID.String)
-
-		var actions []domain.Privilege
-		for _, p := range privileges {
-			if w.allows(to(q, p)) {
-				actions = append(actions, p)
-			}
-		}
-		same(t, "actions", q, x.SearchActions(q.Tenant, q.User, q.Scope, q.At, nil), actions, func(p domain.Privilege) string { return string(p) })
-
-		for _, typ := range []string{"repo", "group", "department", "user", "tenant", "nothing"} {
-			ids, whole := x.SearchResources(q.Tenant, q.User, q.Privilege, typ, q.At)
-			var want []string
-			for _, id := range w.known(q.Tenant.UUID, typ) {
-				if w.allows(on(q, typ, id)) {
-					want = append(want, id)
-				}
-			}
-			same(t, typ+"s", q, ids, want, strings.Clone)
-			if whole != w.allows(on(q, "tenant", "")) {
-				t.Fatalf("%+v: whole is %v", q, whole)
-			}
-			found += len(ids)
-		}
-		found += len(users) + len(actions)
 	})
-	if found < 500 {
-		t.Errorf("only %d things were found: the histories are too tame", found)
+	t.Log(found)
+	for _, kind := range []string{"alone", "delegated", "impersonating"} {
+		if found[kind] < 50 && !testing.Short() {
+			t.Errorf("only %d things were found %s: the histories are too tame", found[kind], kind)
+		}
 	}
 }
 
-func same[T any](t *testing.T, what string, q any, got, want []T, text func(T) string) {
+// searched holds the searches against the plain reading of history, and tells how much they found.
+func searched(t failer, x *access.Index, w world, q access.Question) int {
+	t.Helper()
+	var users []domain.UserID
+	for n := range pool {
+		if w.allows(by(q, named('u', n))) {
+			users = append(users, domain.UserID{UUID: named('u', n)})
+		}
+	}
+	same(t, "subjects", q, x.SearchSubjects(q), users, domain.UserID.String)
+
+	var actions []domain.Privilege
+	for _, p := range privileges {
+		if w.allows(to(q, p)) {
+			actions = append(actions, p)
+		}
+	}
+	same(t, "actions", q, x.SearchActions(q, nil), actions, func(p domain.Privilege) string { return string(p) })
+
+	found := len(users) + len(actions)
+	for _, typ := range []string{"repo", "group", "department", "user", "tenant", "nothing"} {
+		ids, whole := x.SearchResources(q, typ)
+		var want []string
+		for _, id := range w.known(q.Tenant.UUID, q.Delegation.UUID, typ) {
+			if w.allows(on(q, typ, id)) {
+				want = append(want, id)
+			}
+		}
+		same(t, typ+"s", q, ids, want, strings.Clone)
+		if whole != w.allows(on(q, "tenant", "")) {
+			t.Fatalf("%+v: whole is %v", q, whole)
+		}
+		found += len(ids)
+	}
+	return found
+}
+
+func same[T any](t failer, what string, q any, got, want []T, text func(T) string) {
 	t.Helper()
 	slices.SortFunc(want, func(a, b T) int { return cmp.Compare(text(a), text(b)) })
 	if !slices.EqualFunc(got, want, func(a, b T) bool { return text(a) == text(b) }) {
@@ -320,8 +272,8 @@ func on(q access.Question, typ, id string) access.Question {
 	return q
 }
 
-// known are the resources of a type that history names in a tenant.
-func (w world) known(tenant uuid.UUID, typ string) []string {
+// known are the resources of a type that history names in a tenant, or a delegation with those above it.
+func (w world) known(tenant, delegation uuid.UUID, typ string) []string {
 	var out []string
 	add := func(id string) {
 		if !slices.Contains(out, id) {
@@ -336,10 +288,28 @@ func (w world) known(tenant uuid.UUID, typ string) []string {
 			add(id)
 		}
 	}
+	for _, d := range w.chain(delegation) {
+		for _, s := range d.Bounds.Resources {
+			if id, ok := strings.CutPrefix(string(s), typ+":"); ok {
+				add(id)
+			}
+		}
+	}
 	for p := range w.inside {
 		if p.tenant == tenant && p.kind == typ && !w.gone[p] {
 			add(p.id.String())
 		}
 	}
 	return out
+}
+
+// seeded is a source of chance that prints its seed; ACCESS_SEED repeats a run.
+func seeded(t testing.TB) chance {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("ACCESS_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	t.Logf("ACCESS_SEED=%d", seed)
+	return chance{rand.New(rand.NewPCG(seed, 0))}
 }

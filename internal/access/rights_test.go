@@ -166,44 +166,71 @@ func TestTheCeilingBindsCovering(t *testing.T) {
 	}
 }
 
+// caller is who asks a question about themselves, alone or for somebody else; false if they may not act so.
+func (w world) caller(x *access.Index, q access.Question) (access.Caller, bool) {
+	home, _, _ := x.User(q.User)
+	c := access.Caller{User: q.User, Tenant: home, Scopes: q.Ceiling}
+	switch s := w.sessions[q.Impersonation.UUID]; {
+	case !q.Delegation.IsZero():
+		c, err := x.Delegated(c, q.Delegation, q.At)
+		return c, err == nil
+	case !q.Impersonation.IsZero():
+		c.For.UUID, c.ForTenant.UUID, c.Impersonation = s.target, s.in, q.Impersonation
+	}
+	return c, true
+}
+
 func TestWhoeverHoldsOrCoversMayDoAsMuch(t *testing.T) {
 	c := seeded(t)
-	held, covered := 0, 0
+	held, covered := map[bool]int{}, map[bool]int{}
 	histories(t, c, 40, 120, func(x *access.Index, w world) {
-		q := c.question(x)
+		q := c.question(x, w)
 		q.Platform = false
-		home, _, _ := x.User(q.User)
-		r := x.Rights(access.Caller{User: q.User, Tenant: home, Scopes: q.Ceiling}, q.Tenant, q.At)
+		acts := !q.Delegation.IsZero() || !q.Impersonation.IsZero()
+		caller, ok := w.caller(x, q)
+		if !ok {
+			return
+		}
+		r := x.Rights(caller, q.Tenant, q.At)
 		for _, p := range patterns {
 			if !r.Holds(p, q.Scope) {
 				continue
 			}
-			held++
+			held[acts]++
 			for _, priv := range privileges {
 				for _, on := range []domain.Scope{q.Scope, "repo:0", "repo:1", "other:thing"} {
 					ask := q
 					ask.Privilege, ask.Scope = priv, on
 					if p.Matches(priv) && q.Scope.Covers(on) && !w.allows(ask) {
-						t.Fatalf("%+v holds %s and may not %s on %q", q, p, priv, on)
+						t.Fatalf("%+v holds %s and may not %s on %q; %s", q, p, priv, on, x.Decide(ask).Why)
 					}
 				}
 			}
 		}
 		other := domain.UserID{UUID: c.id('u')}
-		if otherHome, _, _ := x.User(other); r.Covers(other) {
-			covered++
-			for range 10 {
-				ask := c.question(x)
-				ask.Tenant, ask.At, ask.Ceiling, ask.Platform = otherHome, q.At, nil, false
-				theirs, mine := ask, ask
-				theirs.User, mine.User, mine.Ceiling = other, q.User, q.Ceiling
-				if w.allows(theirs) && !w.allows(mine) {
-					t.Fatalf("%s covers %s and may not %+v", q.User, other, mine)
-				}
+		if !r.Covers(other) {
+			return
+		}
+		covered[acts]++
+		ways := []domain.DelegationID{{}, {}, {}, {}, {}} // alone, and as whoever's delegate they are
+		for id, d := range w.offered {
+			if d.Delegate == other {
+				ways = append(ways, domain.DelegationID{UUID: id})
+			}
+		}
+		for _, way := range ways {
+			ask := c.question(x)
+			ask.At, ask.Ceiling, ask.Platform = q.At, nil, false
+			theirs, mine := ask, ask
+			theirs.User, theirs.Delegation = other, way
+			mine.User, mine.Ceiling, mine.Delegation, mine.Impersonation = q.User, q.Ceiling, q.Delegation, q.Impersonation
+			if w.allows(theirs) && !w.allows(mine) {
+				t.Fatalf("%+v covers %s and may not what they may: %+v; %+v", mine, other, theirs, x.Explain(theirs).Steps)
 			}
 		}
 	})
-	if t.Logf("held %d, covered %d", held, covered); held < 50 || covered < 50 {
+	t.Logf("held %v, covered %v", held, covered)
+	if held[false] < 50 || covered[false] < 50 || held[true] < 5 || covered[true] < 5 {
 		t.Error("the histories are too tame")
 	}
 }
@@ -248,5 +275,138 @@ func TestADenyThatTouchesAPatternIsKnownWithoutAGrant(t *testing.T) {
 	s.tell(acme, domain.UserDeactivated{User: ann})
 	if !s.rights("*").Denied("core.groups.read", "") {
 		t.Error("to one who may not act at all everything is denied")
+	}
+}
+
+// Every path by which rights arise is heard: the rest is in TestCoveringAnotherCountsEveryRightOfTheirs.
+func TestCoveringAnotherHearsWhatTheyHaveElsewhereAndForOthers(t *testing.T) {
+	write := domain.RoleID{UUID: named('r', 60)}
+	// writer gives cat repo.write and bill.read, of which the actor has bill.read on bill:1 alone.
+	writer := func(s *story) {
+		s.tell(acme, domain.RoleCreated{Role: write}, domain.RolePrivilegeAdded{Role: write, Privilege: "repo.write"},
+			domain.RolePrivilegeAdded{Role: write, Privilege: "bill.read"}, domain.RoleAssigned{Assignment: assigned(60), Role: write, User: cat})
+	}
+	from := func(change func(e *domain.DelegationGranted)) func(s *story) {
+		return func(s *story) {
+			writer(s)
+			e := s.granted(1, cat, ben)
+			change(&e)
+			s.delegate(e)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		tell func(s *story)
+		want bool
+	}{
+		{"nothing", func(*story) {}, true},
+		{"as a guest of a group", func(s *story) { s.visit(ben) }, false},
+		{"as a guest of a suspended tenant", func(s *story) { s.visit(ben); s.tell(beta, domain.TenantSuspended{Tenant: beta}) }, false},
+		{"as a guest who left", func(s *story) {
+			s.visit(ben)
+			s.tell(beta, domain.MemberRemoved{Group: domain.GroupID{UUID: named('g', 30)}, User: ben})
+		}, true},
+		{"as a guest beside the actor", func(s *story) {
+			s.visit(ben)
+			s.tell(beta, domain.MemberAdded{Group: domain.GroupID{UUID: named('g', 30)}, User: ann, Role: domain.Member, Home: domain.HomeIn(acme)})
+		}, true},
+		{"as the owner of a group of guests", func(s *story) {
+			s.visit(ben)
+			s.tell(beta, domain.MemberAdded{Group: domain.GroupID{UUID: named('g', 30)}, User: ann, Role: domain.Member, Home: domain.HomeIn(acme)},
+				domain.MemberRoleChanged{Group: domain.GroupID{UUID: named('g', 30)}, User: ben, Role: domain.Owner})
+		}, false},
+		{"by their department", func(s *story) {
+			d := domain.DepartmentID{UUID: named('d', 1)}
+			s.tell(acme, domain.DepartmentCreated{Department: d}, domain.UserMoved{User: ben, Department: d}, domain.RoleCreated{Role: write},
+				domain.RolePrivilegeAdded{Role: write, Privilege: "repo.write"}, domain.RoleAssigned{Role: write, Department: d})
+		}, false},
+		{"an allow to come to an end", func(s *story) {
+			s.tell(domain.Root, domain.PolicySet{Key: domain.OverrideAllow.Key, Value: "repo.*"})
+			s.tell(acme, domain.OverrideAdded{Effect: domain.Allow, Privilege: "repo.write", User: ben, ExpiresAt: noon.Add(1)})
+		}, false},
+		{"as a delegate", from(func(*domain.DelegationGranted) {}), false},
+		{"as a delegate who has not accepted", func(s *story) { writer(s); s.tell(acme, s.granted(1, cat, ben)) }, true},
+		{"as a delegate from tomorrow", from(func(e *domain.DelegationGranted) { e.Window.From = noon.AddDate(0, 0, 1) }), false},
+		{"as a delegate until now", from(func(e *domain.DelegationGranted) { e.Window.Until = noon }), true},
+		{"as a delegate whose delegation was revoked", func(s *story) {
+			from(func(*domain.DelegationGranted) {})(s)
+			s.tell(acme, revoked(1))
+		}, true},
+		{"as a delegate of one who is suspended", func(s *story) {
+			from(func(*domain.DelegationGranted) {})(s)
+			s.tell(acme, domain.UserDeactivated{User: cat})
+		}, false},
+		{"as a delegate of one who has nothing any more", func(s *story) {
+			from(func(*domain.DelegationGranted) {})(s)
+			s.tell(acme, domain.RoleUnassigned{Assignment: assigned(60)})
+		}, true},
+		{"as a delegate for what the actor has", from(func(e *domain.DelegationGranted) {
+			e.Bounds.Privileges = []domain.Pattern{"bill.*"}
+			e.Bounds.Resources = []domain.Scope{"bill:1"}
+		}), true},
+		{"as a delegate for what the actor has elsewhere", from(func(e *domain.DelegationGranted) {
+			e.Bounds.Privileges = []domain.Pattern{"bill.*"}
+			e.Bounds.Resources = []domain.Scope{"bill:1", "bill:2"}
+		}), false},
+		{"as a delegate for another app", from(func(e *domain.DelegationGranted) { e.Bounds.Apps = []domain.App{"mail"} }), true},
+		{"as a delegate for an app", from(func(e *domain.DelegationGranted) { e.Bounds.Apps = []domain.App{"repo"} }), false},
+		{"as a delegate for a role", from(func(e *domain.DelegationGranted) { e.Bounds.Roles = []domain.RoleID{write} }), false},
+		{"as a delegate for a role that the grantor lacks", from(func(e *domain.DelegationGranted) { e.Bounds.Roles = []domain.RoleID{role} }), true},
+		{"as a delegate of a delegate", func(s *story) {
+			writer(s)
+			s.delegate(s.granted(1, cat, dan))
+			s.delegate(s.granted(2, dan, ben, 1))
+		}, false},
+		{"as a delegate of a delegate, of which a link ended", func(s *story) {
+			writer(s)
+			s.delegate(s.granted(1, cat, dan))
+			s.delegate(s.granted(2, dan, ben, 1))
+			s.tell(acme, revoked(1))
+		}, true},
+		{"as a delegate of nobody", func(s *story) { writer(s); s.delegate(s.granted(2, cat, ben, 1)) }, true},
+		{"as a delegate for what is never delegated", func(s *story) {
+			s.tell(acme, domain.RoleCreated{Role: write}, domain.RolePrivilegeAdded{Role: write, Privilege: "core.tokens.*"},
+				domain.RoleAssigned{Role: write, User: cat})
+			s.delegate(s.granted(1, cat, ben))
+		}, true},
+		{"as a delegate of somebody of another tenant", func(s *story) {
+			s.tell(beta, domain.RoleCreated{Role: write}, domain.RolePrivilegeAdded{Role: write, Privilege: "repo.read"}, domain.RoleAssigned{Role: write, User: bob})
+			e := s.granted(1, bob, ben)
+			e.Tenant = domain.HomeIn(beta)
+			s.delegate(e)
+		}, false},
+		{"as a delegate of the platform's staff", func(s *story) {
+			s.tell(domain.Root, domain.RoleCreated{Role: write}, domain.RolePrivilegeAdded{Role: write, Privilege: "repo.read"}, domain.RoleAssigned{Role: write, User: boss})
+			e := s.granted(1, boss, ben)
+			e.Tenant, e.Bounds.Resources = domain.HomeIn(domain.Root), []domain.Scope{"repo:web"}
+			s.delegate(e)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := company(t)
+			s.tell(acme, domain.RolePrivilegeRemoved{Role: role, Privilege: "repo.*"}, domain.RolePrivilegeAdded{Role: role, Privilege: "repo.read"})
+			s.give(ann, "bill.read", "bill:1", domain.Window{})
+			c.tell(s)
+			if got := s.rights("*").Covers(ben); got != c.want {
+				t.Errorf("covers: %v", got)
+			}
+		})
+	}
+}
+
+func TestAGuestHandsOutWhatTheGroupGives(t *testing.T) {
+	s := company(t)
+	s.visit(ben)
+	r := s.Rights(access.Caller{User: ben, Tenant: acme}, beta, noon)
+	if !r.Holds("repo.*", "") || r.Holds("*", "") || !r.Holds("repo.read", "repo:web") || r.Denied("repo.read", "") {
+		t.Error("a guest does not hold what the group gives, or more")
+	}
+	s.tell(beta, domain.OverrideAdded{Effect: domain.Deny, Privilege: "repo.read", Group: domain.GroupID{UUID: named('g', 30)}, Scope: "repo:web", ExpiresAt: noon.Add(1)})
+	if r.Holds("repo.*", "") || !r.Holds("repo.*", "repo:ops") || !r.Denied("repo.read", "") || r.Denied("repo.read", "repo:ops") {
+		t.Error("the host's deny does not touch")
+	}
+	s.tell(beta, domain.PolicyReset{Key: domain.OutsideMembers.Key})
+	if r.Holds("repo.write", "") || !r.Denied("repo.write", "") {
+		t.Error("one whom the tenant does not want holds something")
 	}
 }

@@ -4,38 +4,49 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
 	"chancery/domain"
 )
 
-// SearchSubjects are all users whom Decide allows the privilege: those of the tenant, and those of the platform, whom
-// it allows to act there.
-func (x *Index) SearchSubjects(t domain.TenantID, p domain.Privilege, s domain.Scope, at time.Time) []domain.UserID {
-	found := sweep(x, t, func() []domain.UserID {
-		list := x.root.users
-		if home := x.tenants[t]; home != nil && home != x.root {
-			list = slices.Concat(home.users, list)
-		}
-		return list
-	}, func(u domain.UserID) bool {
-		return x.decide(Question{Tenant: t, User: u, Privilege: p, Scope: s, At: at}).Allowed
+// SearchSubjects are all users of whom Decide answers the question with yes, whoever it names: those of the tenant, those of the
+// platform, and guests; under a delegation the delegate, in an impersonation the administrator.
+func (x *Index) SearchSubjects(q Question) []domain.UserID {
+	found := sweep(x, &q, func() []domain.UserID { return x.candidates(&q) }, func(u domain.UserID) bool {
+		q.User = u
+		return x.judge(&q).allows()
 	})
 	return sortedBy(found, domain.UserID.String)
 }
 
-// SearchResources are the ids of all known resources of a type on which Decide allows the privilege. Whole says that it
-// is allowed on the whole tenant, so on unknown ones too, save where denied. Known are the resources that standing
-// assignments and overrides name, and the tenant's own groups, departments and users; "tenant" is the tenant itself.
-func (x *Index) SearchResources(t domain.TenantID, u domain.UserID, p domain.Privilege, typ string, at time.Time) (ids []string, whole bool) {
-	ask := func(s domain.Scope) bool {
-		return x.decide(Question{Tenant: t, User: u, Privilege: p, Scope: s, At: at}).Allowed
+func (x *Index) candidates(q *Question) []domain.UserID {
+	t := x.tenants[q.where()]
+	switch d, i := x.delegations[q.Delegation], x.impersonations[q.Impersonation]; {
+	case d != nil:
+		return []domain.UserID{d.delegate.id}
+	case i != nil:
+		return []domain.UserID{i.admin.id}
+	case q.acts():
+		return nil
+	case t == nil || t == x.root:
+		return slices.AppendSeq(slices.Clone(x.root.users), maps.Keys(x.root.guests))
 	}
-	found := sweep(x, t, func() []string {
+	return slices.AppendSeq(slices.Concat(t.users, x.root.users), maps.Keys(t.guests))
+}
+
+// SearchResources are the ids of all known resources of a type of which Decide answers the question with yes, whatever scope it
+// names. Whole says that it does so of the whole tenant, so of unknown ones too, save where denied. Known are the resources that
+// standing assignments and overrides name, or the delegation asked about, and the tenant's own groups, departments and users;
+// "tenant" is the tenant itself.
+func (x *Index) SearchResources(q Question, typ string) (ids []string, whole bool) {
+	ask := func(s domain.Scope) bool {
+		q.Scope = s
+		return x.judge(&q).allows()
+	}
+	found := sweep(x, &q, func() []string {
 		whole = ask("")
-		return x.known(t, typ)
+		return x.known(&q, typ)
 	}, func(id string) bool {
 		if typ == "tenant" {
 			return ask("")
@@ -45,12 +56,21 @@ func (x *Index) SearchResources(t domain.TenantID, u domain.UserID, p domain.Pri
 	return sortedBy(found, strings.Clone), whole
 }
 
-func (x *Index) known(id domain.TenantID, typ string) []string {
-	t := x.tenants[id]
+func (x *Index) known(q *Question, typ string) []string {
+	t := x.tenants[q.where()]
 	if t == nil {
 		return nil
 	}
 	known := map[string]struct{}{}
+	if d := x.delegations[q.Delegation]; d != nil {
+		for _, link := range d.chain {
+			for _, s := range link.resources {
+				if id, ok := strings.CutPrefix(string(s), typ+":"); ok {
+					known[id] = struct{}{}
+				}
+			}
+		}
+	}
 	for id := range t.scopes[typ] {
 		known[id] = struct{}{}
 	}
@@ -76,15 +96,17 @@ func (x *Index) known(id domain.TenantID, typ string) []string {
 	return slices.Collect(maps.Keys(known))
 }
 
-// SearchActions are those of the privileges that Decide allows; without privileges, those of all registered ones.
-func (x *Index) SearchActions(t domain.TenantID, u domain.UserID, s domain.Scope, at time.Time, of []domain.Privilege) []domain.Privilege {
-	found := sweep(x, t, func() []domain.Privilege {
+// SearchActions are those of the privileges of which Decide answers the question with yes, whichever it names; without privileges,
+// of all registered ones.
+func (x *Index) SearchActions(q Question, of []domain.Privilege) []domain.Privilege {
+	found := sweep(x, &q, func() []domain.Privilege {
 		if of != nil {
 			return of
 		}
 		return slices.Collect(maps.Keys(x.privileges))
 	}, func(p domain.Privilege) bool {
-		return x.decide(Question{Tenant: t, User: u, Privilege: p, Scope: s, At: at}).Allowed
+		q.Privilege = p
+		return x.judge(&q).allows()
 	})
 	return sortedBy(found, func(p domain.Privilege) string { return string(p) })
 }
@@ -95,18 +117,19 @@ const (
 )
 
 // sweep keeps the candidates that pass. It gives the lock up now and then, so that a long search does not hold up the
-// log; if the tenant or the platform changed meanwhile it begins again, and at last does not let go. So the answer is
+// log; if something changed meanwhile that could bear on it, it begins again, and at last does not let go. So the answer is
 // that of one position.
-func sweep[C any](x *Index, id domain.TenantID, candidates func() []C, pass func(C) bool) []C {
+func sweep[C any](x *Index, q *Question, candidates func() []C, pass func(C) bool) []C {
 	for attempt := 1; ; attempt++ {
 		x.mu.RLock()
-		all, since := candidates(), x.changes(id)
+		on := x.concerned(q)
+		all, since := candidates(), newest(on)
 		var found []C
 		for i, c := range all {
 			if i%stride == stride-1 && attempt < attempts {
 				x.mu.RUnlock()
 				x.mu.RLock()
-				if x.changes(id) != since {
+				if newest(on) != since {
 					break
 				}
 			}
@@ -114,7 +137,7 @@ func sweep[C any](x *Index, id domain.TenantID, candidates func() []C, pass func
 				found = append(found, c)
 			}
 		}
-		same := x.changes(id) == since
+		same := newest(on) == since
 		x.mu.RUnlock()
 		if same {
 			return found
@@ -122,11 +145,37 @@ func sweep[C any](x *Index, id domain.TenantID, candidates func() []C, pass func
 	}
 }
 
-// changes are the newest events that could bear on a tenant.
-func (x *Index) changes(id domain.TenantID) [2]int64 {
-	at := [2]int64{x.root.changed}
-	if t := x.tenants[id]; t != nil {
-		at[1] = t.changed
+// concerned are the tenants whose events could bear on an answer: the platform, that asked about, and those whose users have rights
+// there, or make use of some. They are the same until one of them changes.
+func (x *Index) concerned(q *Question) []*tenant {
+	on := []*tenant{x.root}
+	add := func(id domain.TenantID) {
+		if t := x.tenants[id]; t != nil && !slices.Contains(on, t) {
+			on = append(on, t)
+		}
+	}
+	add(q.where())
+	for _, t := range slices.Clone(on) {
+		for id := range t.partners {
+			add(id)
+		}
+	}
+	if u := x.users[q.User]; u != nil {
+		add(u.home.id)
+	}
+	if d := x.delegations[q.Delegation]; d != nil {
+		add(d.home.id)
+		for id := range d.home.partners {
+			add(id)
+		}
+	}
+	return on
+}
+
+// newest is the newest event of the tenants.
+func newest(on []*tenant) (at int64) {
+	for _, t := range on {
+		at = max(at, t.changed)
 	}
 	return at
 }

@@ -101,15 +101,11 @@ func (x *Index) AuthenticateSession(id domain.SessionID, hash [sha256.Size]byte,
 	if s == nil {
 		return Caller{}, compare(nil, hash)
 	}
-	switch err := compare(s.hash, hash); {
-	case err != nil:
+	if err := compare(s.hash, hash); err != nil {
 		return Caller{}, err
-	case !now.Before(s.expiresAt):
-		return Caller{}, &Rejection{TokenExpired}
-	case !now.Before(s.lastUse().Add(s.idle)):
-		return Caller{}, &Rejection{SessionIdle}
-	case s.issuer != (domain.IssuerID{}) && !x.issuers.known[s.issuer].Enabled:
-		return Caller{}, &Rejection{IssuerOver}
+	}
+	if why := x.sessionOver(s, now); why != "" {
+		return Caller{}, &Rejection{why}
 	}
 	u, err := x.admitHome(s.user, s.home)
 	if err != nil {
@@ -120,6 +116,19 @@ func (x *Index) AuthenticateSession(id domain.SessionID, hash [sha256.Size]byte,
 		User: u.id, Tenant: s.home, Session: s.id, Scopes: s.scopes, ExpiresAt: s.expiresAt, Methods: s.methods, AuthenticatedAt: s.proven,
 		ProofLasts: u.home.proofLasts, Unseen: now.Sub(s.recorded) >= s.idle/seenParts,
 	}, nil
+}
+
+// sessionOver tells why a session is not accepted any more; empty if it is.
+func (x *Index) sessionOver(s *session, now time.Time) Reason {
+	switch {
+	case !now.Before(s.expiresAt):
+		return TokenExpired
+	case !now.Before(s.lastUse().Add(s.idle)):
+		return SessionIdle
+	case s.issuer != (domain.IssuerID{}) && !x.issuers.known[s.issuer].Enabled:
+		return IssuerOver
+	}
+	return ""
 }
 
 // Sessions is how many sessions are kept in memory.

@@ -35,6 +35,9 @@ type tenant struct {
 	slug       domain.Slug
 	proofLasts time.Duration // how old the last proof of a session may be for dangerous commands
 
+	settings          map[string]setting // by key: those that decisions about access rest on, where they are not what they are by default
+	neverImpersonated []domain.Pattern   // what one of them says
+
 	changed int64  // the newest event of the tenant
 	gen     uint64 // grows when grants of more than one user may have changed
 	roleGen uint64 // grows when a role changed
@@ -43,19 +46,44 @@ type tenant struct {
 	departments map[uuid.UUID]*node
 	groups      map[uuid.UUID]*node
 	members     map[domain.UserID][]*member
+	guests      map[domain.UserID]*guest // of other tenants, who are or were members of groups
+	partners    map[domain.TenantID]struct{}
 	roles       map[domain.RoleID]*role
 	assignments map[domain.AssignmentID]*assignment
 	given       map[subject][]*assignment
 	overrides   map[domain.OverrideID]*override
 	ruled       map[subject][]*override
 	scopes      map[string]map[string]int // type → id → standing assignments and overrides on it
+	approvals   map[uuid.UUID]int64       // given, by what was approved
+
+	constraints []*constraint                    // those that stand, in the order in which they came
+	constrained map[domain.ConstraintID]struct{} // ids that ever were
+	reached     uint64                           // grows when what reaches one user may have changed
 }
+
+// setting is the value of a setting, and the event that gave it.
+type setting struct {
+	value string
+	at    int64
+}
+
+// setting is what the tenant decided, or the default.
+func (t *tenant) setting(s domain.Setting) setting {
+	if set, decided := t.settings[s.Key]; decided {
+		return set
+	}
+	return setting{value: s.Default}
+}
+
+// says reports whether a boolean setting is true.
+func (t *tenant) says(s domain.Setting) bool { return t.setting(s).value == "true" }
 
 type user struct {
 	id           domain.UserID
 	home         *tenant
 	status       domain.UserStatus
 	statusAt     int64
+	presentAt    int64 // since when they are there: registered, or back after they were inactive
 	department   domain.DepartmentID
 	departmentAt int64
 	compiled     atomic.Pointer[grants]
@@ -71,6 +99,7 @@ type node struct {
 type member struct {
 	id      domain.MembershipID
 	group   domain.GroupID
+	home    domain.TenantID // the user's, where it is not the group's
 	role    domain.GroupRole
 	madeAt  int64
 	roledAt int64
@@ -120,15 +149,20 @@ func newTenant(id domain.TenantID) *tenant {
 	return &tenant{
 		id:          id,
 		proofLasts:  proofLasts(domain.StepUpMinutes.Default),
+		settings:    map[string]setting{},
 		departments: map[uuid.UUID]*node{},
 		groups:      map[uuid.UUID]*node{},
 		members:     map[domain.UserID][]*member{},
+		guests:      map[domain.UserID]*guest{},
+		partners:    map[domain.TenantID]struct{}{},
 		roles:       map[domain.RoleID]*role{},
 		assignments: map[domain.AssignmentID]*assignment{},
 		given:       map[subject][]*assignment{},
 		overrides:   map[domain.OverrideID]*override{},
 		ruled:       map[subject][]*override{},
 		scopes:      map[string]map[string]int{},
+		approvals:   map[uuid.UUID]int64{},
+		constrained: map[domain.ConstraintID]struct{}{},
 	}
 }
 

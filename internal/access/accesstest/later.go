@@ -9,7 +9,33 @@ import (
 )
 
 // happen reads a sentence such as "move group web to ops"; names stand at the even places.
-func (w World) happen(t string, words []string) (dcb.Event, error) {
+func (w World) happen(t string, words []string) ([]placed, error) {
+	name := func(i int) string {
+		if i < len(words) {
+			return words[i]
+		}
+		return ""
+	}
+	switch strings.Join(words[:min(2, len(words))], " ") {
+	case "accept delegation", "decline delegation", "revoke delegation", "expire delegation":
+		return w.answer(t, words[0], name(2)), w.slips()
+	case "grant again": // <delegation> to <user>, under the id it has
+		e := w.granted(t, name(2))
+		e.Delegate = w.user(t, name(4))
+		return []placed{{t, e}}, nil
+	case "remove outside": // <user> from <group>
+		home, _ := w.home(t, name(2))
+		ended := domain.OutsideMembershipEnded{
+			Invitation: domain.InvitationID{UUID: w.outside(t, name(2), name(4)).UUID}, Group: w.group(t, name(4)), User: w.user(t, name(2)),
+		}
+		removed := domain.MemberRemoved{Membership: w.outside(t, name(2), name(4)), Group: w.group(t, name(4)), User: w.user(t, name(2))}
+		return []placed{{t, removed}, {t, ended}, {home, ended}}, nil
+	}
+	e, err := w.sentence(t, words)
+	return []placed{{t, e}}, err
+}
+
+func (w World) sentence(t string, words []string) (dcb.Event, error) {
 	name := func(i int) string {
 		if i < len(words) {
 			return words[i]
@@ -50,6 +76,26 @@ func (w World) happen(t string, words []string) (dcb.Event, error) {
 		return domain.RolePrivilegeRemoved{Role: w.role(t, name(4)), Privilege: domain.Pattern(name(2))}, nil
 	case "drop parent": // <parent> from <role>
 		return domain.RoleParentRemoved{Role: w.role(t, name(4)), Parent: w.role(t, name(2))}, nil
+	case "add parent": // <parent> to <role>
+		return domain.RoleParentAdded{Role: w.role(t, name(4)), Parent: w.role(t, name(2))}, nil
+	case "erase user":
+		return domain.UserErased{User: w.user(t, name(2)), Erases: w.user(t, name(2)).UUID}, nil
+	case "set policy": // <key> to <value>
+		return w.setting(t, name(2), strings.Join(words[min(4, len(words)):], " ")), nil
+	case "reset policy":
+		e := w.setting(t, name(2), "")
+		return domain.PolicyReset{Policy: e.Policy, Key: e.Key, Version: 2}, nil
+	case "remove constraint":
+		return domain.ConstraintRemoved{Constraint: w.constraint(t, name(2))}, nil
+	case "end impersonation":
+		i := w.file.Tenants[t].Impersonations[name(2)]
+		return domain.ImpersonationEnded{Impersonation: w.impersonation(t, name(2)), Admin: w.user(t, i.Admin), Target: w.user(t, i.Target)}, nil
+	case "expire impersonation":
+		i := w.file.Tenants[t].Impersonations[name(2)]
+		return domain.ImpersonationExpired{Impersonation: w.impersonation(t, name(2)), Admin: w.user(t, i.Admin), Target: w.user(t, i.Target)}, nil
+	case "revoke token":
+		k := w.file.Tenants[t].Tokens[name(2)]
+		return domain.TokenRevoked{Token: domain.TokenID{UUID: w.id(t, "token", name(2))}, User: w.user(t, k.User)}, nil
 	case "end assignment":
 		a := w.file.Tenants[t].Assignments[name(2)]
 		return domain.RoleUnassigned{

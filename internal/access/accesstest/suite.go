@@ -29,12 +29,21 @@ type Case struct {
 	User      domain.UserID
 	Token     domain.TokenID   // zero for none
 	Ceiling   []domain.Pattern // the token's scopes; nil without a token
+	Acting    Acting
 	Privilege domain.Privilege
 	Scope     domain.Scope
 	At        time.Time
 	Platform  bool
 	Want      bool
 	Why       string // the code of the reason
+	Ended     bool   // a cascade has ended what it rests on, where cascades run
+	Unheard   bool   // who acts so is not even heard: the token of the impersonation is not accepted
+}
+
+// Acting says by what the user acts for somebody else: one of the two at most.
+type Acting struct {
+	Delegation    domain.DelegationID
+	Impersonation domain.ImpersonationID
 }
 
 type matrixFile struct {
@@ -53,12 +62,16 @@ type caseFile struct {
 	Tenant   string     `yaml:"tenant"`
 	Who      string     `yaml:"who"`
 	Token    string     `yaml:"token"`
+	Under    string     `yaml:"under"` // a delegation
+	As       string     `yaml:"as"`    // an impersonation
 	May      string     `yaml:"may"`
 	On       string     `yaml:"on"`
 	At       *time.Time `yaml:"at"`
 	Platform bool       `yaml:"platform"`
 	Want     string     `yaml:"want"`
 	Why      string     `yaml:"why"`
+	Ended    bool       `yaml:"ended"`
+	Unheard  bool       `yaml:"unheard"`
 }
 
 // Load reads a matrix. It refuses unknown keys, names not declared and cases without an expectation.
@@ -111,8 +124,9 @@ func (f caseFile) resolve(w World) (Case, error) {
 	}
 	c := Case{
 		World: w.Name, Tenant: w.Tenant(f.Tenant), Privilege: domain.Privilege(f.May),
-		At: w.file.Asked, Platform: f.Platform, Want: f.Want == "allow", Why: f.Why,
+		At: w.file.Asked, Platform: f.Platform, Want: f.Want == "allow", Why: f.Why, Ended: f.Ended, Unheard: f.Unheard,
 	}
+	c.Acting = Acting{w.delegation(f.Tenant, f.Under), w.impersonation(f.Tenant, f.As)}
 	c.User = domain.UserID{UUID: w.id(f.Tenant, "user", f.Who)}
 	if c.Scope = w.scope(f.Tenant, f.On); f.At != nil {
 		c.At = *f.At

@@ -37,14 +37,21 @@ type worldFile struct {
 }
 
 type tenantFile struct {
+	Settings    map[string]string            `yaml:"settings"`
 	Departments map[string]string            `yaml:"departments"` // name: parent
 	Groups      map[string]string            `yaml:"groups"`      // name: parent
 	Users       map[string]userFile          `yaml:"users"`
 	Members     map[string]map[string]string `yaml:"members"` // group: {user: role}
 	Roles       map[string]roleFile          `yaml:"roles"`
+	Constraints map[string]constraintFile    `yaml:"constraints"`
 	Assignments map[string]assignmentFile    `yaml:"assignments"`
 	Overrides   map[string]overrideFile      `yaml:"overrides"`
 	Tokens      map[string]tokenFile         `yaml:"tokens"`
+
+	// What concerns more than one tenant, once all of them stand.
+	Outside        map[string]map[string]string `yaml:"outside"` // group: {user of another tenant: role}
+	Delegations    map[string]delegationFile    `yaml:"delegations"`
+	Impersonations map[string]impersonationFile `yaml:"impersonations"`
 }
 
 type userFile struct {
@@ -64,11 +71,18 @@ type toFile struct {
 }
 
 type assignmentFile struct {
-	To    toFile    `yaml:",inline"`
-	Role  string    `yaml:"role"`
-	On    string    `yaml:"on"`
-	From  time.Time `yaml:"from"`
-	Until time.Time `yaml:"until"`
+	To       toFile       `yaml:",inline"`
+	Role     string       `yaml:"role"`
+	On       string       `yaml:"on"`
+	From     time.Time    `yaml:"from"`
+	Until    time.Time    `yaml:"until"`
+	Approval approvalFile `yaml:"approval"`
+}
+
+// approvalFile says who asked for something, and who gave it: nobody, and so it is not there.
+type approvalFile struct {
+	By    string `yaml:"by"`
+	Given string `yaml:"given"`
 }
 
 type overrideFile struct {
@@ -139,6 +153,12 @@ func (w World) declared(tenant, kind, name string) bool {
 		_, ok = t.Overrides[name]
 	case "token":
 		_, ok = t.Tokens[name]
+	case "constraint":
+		_, ok = t.Constraints[name]
+	case "delegation":
+		_, ok = t.Delegations[name]
+	case "impersonation":
+		_, ok = t.Impersonations[name]
 	}
 	return ok
 }
@@ -177,16 +197,21 @@ func build(name string, file *worldFile) (World, error) {
 	for _, tenant := range slices.Sorted(maps.Keys(file.Tenants)) {
 		w.found(tenant, file.Tenants[tenant])
 	}
+	for _, tenant := range slices.Sorted(maps.Keys(file.Tenants)) {
+		w.cross(tenant, file.Tenants[tenant])
+	}
 	for _, line := range file.Later {
 		tenant, sentence, ok := strings.Cut(line, ": ")
 		if !ok || file.Tenants[tenant] == nil {
 			return w, fmt.Errorf("%q must begin with a tenant and a colon", line)
 		}
-		event, err := w.happen(tenant, strings.Fields(sentence))
+		events, err := w.happen(tenant, strings.Fields(sentence))
 		if err != nil {
 			return w, fmt.Errorf("%q: %w", line, err)
 		}
-		w.add(tenant, event)
+		for _, e := range events {
+			w.add(e.tenant, e.event)
+		}
 	}
 	return w, w.slips()
 }
@@ -213,6 +238,9 @@ func (w *World) add(tenant string, e dcb.Event) {
 func (w *World) found(t string, f *tenantFile) {
 	if t != "root" {
 		w.add(t, domain.TenantCreated{Tenant: w.Tenant(t), Name: t, Slug: domain.Slug(t)})
+	}
+	for key, value := range inOrder(f.Settings) {
+		w.add(t, w.setting(t, key, value))
 	}
 	for name, parent := range inOrder(f.Departments) {
 		id, up := w.department(t, name), w.department(t, parent)
@@ -246,12 +274,14 @@ func (w *World) found(t string, f *tenantFile) {
 			w.add(t, domain.RoleParentAdded{Role: w.role(t, name), Parent: w.role(t, p)})
 		}
 	}
-	for name, a := range inOrder(f.Assignments) {
-		w.add(t, domain.RoleAssigned{
-			Assignment: domain.AssignmentID{UUID: w.id(t, "assignment", name)}, Role: w.role(t, a.Role),
-			User: w.user(t, a.To.User), Department: w.department(t, a.To.Department), Group: w.group(t, a.To.Group),
-			Scope: w.scope(t, a.On), Window: domain.Window{From: a.From, Until: a.Until},
+	for name, c := range inOrder(f.Constraints) {
+		w.add(t, domain.ConstraintCreated{
+			Constraint: w.constraint(t, name), Name: name, Kind: domain.ConstraintKind(c.Kind), Roles: w.roles(t, c.Roles), Most: c.Most,
+			Requires: w.role(t, c.Requires),
 		})
+	}
+	for name, a := range inOrder(f.Assignments) {
+		w.assign(t, name, a)
 	}
 	for name, o := range inOrder(f.Overrides) {
 		effect, pattern := domain.Deny, o.Deny
@@ -271,6 +301,25 @@ func (w *World) found(t string, f *tenantFile) {
 			Token: id, User: w.user(t, k.User), Name: name, Prefix: "chn_pat_", Hash: hash[:], Scopes: patterns(k.Scopes), ExpiresAt: orFar(k.Expires),
 		})
 	}
+}
+
+func (w *World) assign(t, name string, a assignmentFile) {
+	e := domain.RoleAssigned{
+		Assignment: domain.AssignmentID{UUID: w.id(t, "assignment", name)}, Role: w.role(t, a.Role),
+		User: w.user(t, a.To.User), Department: w.department(t, a.To.Department), Group: w.group(t, a.To.Group),
+		Scope: w.scope(t, a.On), Window: domain.Window{From: a.From, Until: a.Until},
+	}
+	if a.Approval.By != "" {
+		id := domain.ApprovalID{UUID: e.Assignment.UUID}
+		w.add(t, domain.ApprovalRequested{
+			Approval: id, By: w.user(t, a.Approval.By), User: e.User, Assignment: e, ExpiresAt: w.file.Recorded.AddDate(0, 0, 1),
+		})
+		if a.Approval.Given == "" {
+			return
+		}
+		w.add(t, domain.ApprovalGiven{Approval: id, By: w.user(t, a.Approval.Given)})
+	}
+	w.add(t, e)
 }
 
 func orFar(t time.Time) time.Time {

@@ -8,7 +8,7 @@ import (
 	"chancery/projections/internal/rows"
 )
 
-// assignments: what was taken back keeps its row.
+// assignments: what ended keeps its row. One whose window is over is so before the event says it.
 var assignments = feature{
 	tables: []string{"assignments"},
 	writes: []handler{
@@ -25,9 +25,15 @@ var assignments = feature{
 				TenantID: m.Tenant, ID: e.Assignment.UUID, At: &m.At, Version: m.Position,
 			})
 		}),
+		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.AssignmentExpired) error {
+			return q.ExpireAssignment(ctx, rows.ExpireAssignmentParams{
+				TenantID: m.Tenant, ID: e.Assignment.UUID, At: &m.At, Version: m.Position,
+			})
+		}),
 	},
 	objects: []object{
 		about(func(e domain.RoleAssigned) dcb.Tagger { return e.Assignment }),
 		about(func(e domain.RoleUnassigned) dcb.Tagger { return e.Assignment }),
+		about(func(e domain.AssignmentExpired) dcb.Tagger { return e.Assignment }),
 	},
 }

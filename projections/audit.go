@@ -69,6 +69,8 @@ type particulars struct {
 	Causation   uuid.UUID `json:"causation,omitzero"`
 	SourceApp   string    `json:"source_app,omitzero"`
 
+	Chain []uuid.UUID `json:"delegation_chain,omitzero"` // the delegations that it rests on, the first one first
+
 	// Of command.refused.
 	Code  string    `json:"code,omitzero"`
 	Count int       `json:"count,omitzero"`
@@ -98,7 +100,7 @@ func writeAudit(ctx context.Context, q *rows.Queries, r dcb.Recorded, object str
 func particularsOf(r dcb.Recorded) particulars {
 	p := particulars{
 		Command: r.Command, Target: r.Target, Correlation: r.Correlation, Request: r.Request, Token: r.Token,
-		Session: r.Session, App: r.App, ActorTenant: r.ActorTenant, Causation: r.Causation, SourceApp: r.SourceApp,
+		Session: r.Session, App: r.App, ActorTenant: r.ActorTenant, Causation: r.Causation, SourceApp: r.SourceApp, Chain: r.Chain,
 	}
 	if e, ok := r.Event.(domain.CommandRefused); ok {
 		p.Command, p.Code, p.Count, p.First, p.Last = e.Command, e.Code, e.Count, e.First, e.Last

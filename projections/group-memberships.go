@@ -15,7 +15,7 @@ var memberships = feature{
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.MemberAdded) error {
 			return q.AddMember(ctx, rows.AddMemberParams{
 				TenantID: m.Tenant, ID: e.Membership.UUID, GroupID: e.Group.UUID, UserID: e.User.UUID,
-				Role: string(e.Role), At: m.At, Version: m.Position,
+				Role: string(e.Role), HomeTenantID: orNull(e.Home.UUID), InvitationID: orNull(e.Invitation.UUID), At: m.At, Version: m.Position,
 			})
 		}),
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.MemberRoleChanged) error {

@@ -8,7 +8,7 @@ import (
 	"chancery/projections/internal/rows"
 )
 
-// links: every link keeps its row; whether one is over by its time, the reader knows.
+// links: every link keeps its row. One that is over by its time is so before the event says it.
 var links = feature{
 	tables: []string{"links"},
 	writes: []handler{
@@ -30,6 +30,9 @@ var links = feature{
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.LinkRevoked) error {
 			return endLink(ctx, q, m, e.Link, "revoked")
 		}),
+		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.LinkExpired) error {
+			return endLink(ctx, q, m, e.Link, "expired")
+		}),
 	},
 	objects: []object{
 		about(func(e domain.LinkIssued) dcb.Tagger { return e.Link }),
@@ -37,6 +40,7 @@ var links = feature{
 		about(func(e domain.LinkUndeliverable) dcb.Tagger { return e.Link }),
 		about(func(e domain.LinkUsed) dcb.Tagger { return e.Link }),
 		about(func(e domain.LinkRevoked) dcb.Tagger { return e.Link }),
+		about(func(e domain.LinkExpired) dcb.Tagger { return e.Link }),
 	},
 }
 

@@ -8,7 +8,7 @@ import (
 	"chancery/projections/internal/rows"
 )
 
-// overrides: a revoked override keeps its row.
+// overrides: an ended override keeps its row. One that is over by its time is so before the event says it.
 var overrides = feature{
 	tables: []string{"policy_overrides"},
 	writes: []handler{
@@ -24,9 +24,13 @@ var overrides = feature{
 				TenantID: m.Tenant, ID: e.Override.UUID, At: &m.At, Version: m.Position,
 			})
 		}),
+		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.OverrideExpired) error {
+			return q.ExpireOverride(ctx, rows.ExpireOverrideParams{TenantID: m.Tenant, ID: e.Override.UUID, Version: m.Position})
+		}),
 	},
 	objects: []object{
 		about(func(e domain.OverrideAdded) dcb.Tagger { return e.Override }),
 		about(func(e domain.OverrideRevoked) dcb.Tagger { return e.Override }),
+		about(func(e domain.OverrideExpired) dcb.Tagger { return e.Override }),
 	},
 }

@@ -86,12 +86,14 @@ func TestTheObjectOfAnEventIsOfTheKindThatTheCatalogueNames(t *testing.T) {
 	apply(t, l, projections.Audit, h)
 	kinds := map[string]string{}
 	for _, kind := range []string{"tenant", "domain", "department", "group", "membership", "policy", "user", "identity", "token", "credential", "session", "issuer", "link", "erasure",
-		"secret", "privilege", "role", "assignment", "override", "installation"} {
+		"secret", "privilege", "role", "assignment", "override", "delegation", "impersonation", "group-invitation",
+		"approval", "constraint", "review", "installation"} {
 		for _, typ := range domain.Catalog.KindTypes(kind) {
 			kinds[typ] = kind
 		}
 	}
 	kinds["secret.read"] = "secret"         // which it does not change
+	kinds["access.changed"] = "user"        // whose it is
 	kinds["command.refused"] = "assignment" // whatever the command was about
 	for i, got := range ask(t, l, "SELECT split_part(object_ref, ':', 1) FROM audit_log ORDER BY position") {
 		if typ := h[i].Event.EventType(); kinds[typ] != got {

@@ -9,7 +9,8 @@ import (
 	"chancery/projections/internal/rows"
 )
 
-// sessions: an ended one keeps its row; whether one is over by its time, the reader knows. No hash of a token is kept here.
+// sessions: an ended one keeps its row. One that is over by its time is so before the event says it, and one that was not used for
+// too long stays as it is until its longest life is over. No hash of a token is kept here.
 var sessions = feature{
 	tables: []string{"sessions"},
 	writes: []handler{

@@ -8,7 +8,7 @@ import (
 	"chancery/projections/internal/rows"
 )
 
-// tokens: a revoked token keeps its row; whether one is over by its time, the reader knows.
+// tokens: an ended token keeps its row. One that is over by its time is so before the event says it.
 var tokens = feature{
 	tables: []string{"api_tokens"},
 	writes: []handler{
@@ -27,11 +27,15 @@ var tokens = feature{
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.TokenRevoked) error {
 			return q.RevokeToken(ctx, rows.RevokeTokenParams{TenantID: m.Tenant, ID: e.Token.UUID, At: &m.At, Version: m.Position})
 		}),
+		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.TokenExpired) error {
+			return q.ExpireToken(ctx, rows.ExpireTokenParams{TenantID: m.Tenant, ID: e.Token.UUID, Version: m.Position})
+		}),
 	},
 	objects: []object{
 		about(func(e domain.TokenIssued) dcb.Tagger { return e.Token }),
 		about(func(e domain.TokenRotated) dcb.Tagger { return e.Token }),
 		about(func(e domain.TokenRevoked) dcb.Tagger { return e.Token }),
+		about(func(e domain.TokenExpired) dcb.Tagger { return e.Token }),
 	},
 }
 

@@ -15,7 +15,7 @@ func (i *Assignment) key() (string, decimal.Int64) { return i.ID.String(), i.Ver
 var assignments = collection(
 	Collection{
 		Name: "assignments", Kind: "assignment", Projector: core,
-		Filters: []Filter{id("role_id"), id("user_id"), id("department_id"), id("group_id"), text("scope"), text("status", "active", "ended")},
+		Filters: []Filter{id("role_id"), id("user_id"), id("department_id"), id("group_id"), text("scope"), text("status", "active", "ended", "expired")},
 	},
 	func(ctx context.Context, db *rows.Queries, q query) ([]Assignment, error) {
 		found, err := db.Assignments(ctx, rows.AssignmentsParams{

@@ -1,6 +1,7 @@
 package readmodels
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"strconv"
@@ -14,10 +15,11 @@ import (
 
 // Collections is every collection there is, in the order of the API. To add one: its file, its SQL, its line.
 var Collections = []Collection{
-	tenants, domains, departments, groups, groupMemberships, policies,
+	tenants, domains, departments, groups, groupMemberships, groupInvitations, policies,
 	users, identities, tokens, credentials, sessions, links, erasures,
 	secrets, secretVersions, secretAccess,
 	privileges, roles, assignments, overrides,
+	delegations, impersonations, approvals, constraints, reviews, reviewItems,
 	issuers,
 	audit, events,
 }
@@ -46,7 +48,8 @@ type Collection struct {
 	Projector string           // whose offset says how much an answer has seen; empty: the log itself, which never lags
 	Needs     domain.Privilege // to read it; core.<name>.read if empty
 	Filters   []Filter
-	Item      any // a zero item, to describe its shape
+	Owns      string // the filter by which users ask for what is their own; user_id if empty
+	Item      any    // a zero item, to describe its shape
 
 	place place
 	list  func(context.Context, *rows.Queries, query) ([]item, error)
@@ -60,14 +63,20 @@ func (c Collection) Privilege() domain.Privilege {
 	return domain.Privilege("core." + c.Name + ".read")
 }
 
-// Owned is an item of a collection of which users may read their own.
-type Owned interface{ Owner() uuid.UUID }
+// Owned is an item of a collection of which users may read their own, asked for by OwnFilter.
+type Owned interface{ OwnedBy(user uuid.UUID) bool }
+
+// Guarded is an item of which its owner sees less than those with the privilege.
+type Guarded interface{ Guard(owner uuid.UUID) }
 
 // Own reports whether users may read those of its items that are their own, whatever they lack.
 func (c Collection) Own() bool {
 	_, owned := reflect.TypeAssert[Owned](reflect.New(reflect.TypeOf(c.Item)))
 	return owned
 }
+
+// OwnFilter is the name of the filter by which users ask for what is their own.
+func (c Collection) OwnFilter() string { return cmp.Or(c.Owns, "user_id") }
 
 // item is one row on its way out.
 type item interface {

@@ -37,6 +37,12 @@ func (w *world) fill(tenant uuid.UUID) {
 	}
 	w.put("group_memberships", tenant, row{"id": uuid.New(), "group_id": one, "user_id": one, "role": "owner"})
 	w.put("group_memberships", tenant, row{"id": uuid.New(), "group_id": two, "user_id": two, "role": "member"})
+	for i, status := range []string{"open", "ended"} {
+		w.put("group_invitations", tenant, row{
+			"id": uuid.New(), "group_id": []uuid.UUID{one, two}[i], "group_tenant_id": []uuid.UUID{tenant, three}[i], "user_id": []uuid.UUID{one, two}[i],
+			"user_tenant_id": []uuid.UUID{three, tenant}[i], "role": "member", "message": "", "status": status, "expires_at": w.at, "end_reason": "",
+		})
+	}
 	policy := domain.TokenDays.ID(domain.TenantID{UUID: tenant})
 	w.put("tenant_policies", tenant, row{"id": policy.UUID, "key": domain.TokenDays.Key, "value": "30", "revision": 3, "status": "set"})
 	for i, u := range []uuid.UUID{one, two} {
@@ -86,6 +92,12 @@ func (w *world) fill(tenant uuid.UUID) {
 			"audiences": []string{}, "provisioning": "none", "groups_claim": "", "group_map": "[]", "status": status,
 		})
 	}
+	for i, kind := range []string{"exclusive", "cardinality"} {
+		w.put("constraints", tenant, row{
+			"id": uuid.New(), "name": "Four eyes", "description": "", "kind": kind, "role_ids": []uuid.UUID{one, two}, "most": 1,
+			"status": []string{"active", "removed"}[i],
+		})
+	}
 	for i, r := range []uuid.UUID{one, two} {
 		privilege := fmt.Sprintf("p%d.%s", i, tenant)
 		w.put("privileges", tenant, row{"id": uuid.New(), "name": privilege, "description": ""})
@@ -103,12 +115,42 @@ func (w *world) fill(tenant uuid.UUID) {
 			"scope": []string{"", "repo:a", "repo:b"}[i], "expires_at": w.at, "reason": "", "status": []string{"active", "active", "revoked"}[i],
 		})
 	}
+	for i, u := range []uuid.UUID{one, three} {
+		other := []uuid.UUID{two, uuid.New()}[i]
+		w.put("delegations", tenant, row{
+			"id": uuid.New(), "home_tenant_id": []uuid.UUID{tenant, other}[i], "grantor_user_id": u, "grantor_tenant_id": tenant,
+			"delegate_user_id": other, "delegate_tenant_id": tenant, "parent_id": []any{nil, u}[i], "chain": []uuid.UUID{u}, "action_scope": "{}",
+			"starts_at": w.at, "ends_at": w.at, "redelegations": 0, "reason": "", "status": []string{"offered", "accepted"}[i],
+		})
+	}
+	for i, u := range []uuid.UUID{one, two} {
+		w.put("impersonation_sessions", tenant, row{
+			"id": uuid.New(), "admin_user_id": u, "admin_tenant_id": tenant, "target_user_id": three, "reason": "", "expires_at": w.at,
+			"status": []string{"requested", "active"}[i], "scope": [][]string{nil, {"a.*"}}[i],
+		})
+	}
+	w.put("impersonation_sessions", tenant, row{
+		"id": uuid.New(), "admin_user_id": uuid.New(), "admin_tenant_id": tenant, "target_user_id": one, "reason": "", "expires_at": w.at, "status": "ended",
+	})
+	for i, u := range []uuid.UUID{one, two} {
+		w.put("approvals", tenant, row{
+			"id": uuid.New(), "kind": []string{"assignment", "delegation"}[i], "requested_by": []uuid.UUID{two, one}[i], "user_id": u,
+			"role_id": []any{one, nil}[i], "request": `{"a":1}`, "reason": "", "status": []string{"pending", "given"}[i], "expires_at": w.at, "decision_reason": "",
+		})
+		w.put("reviews", tenant, row{
+			"id": u, "name": "Review", "role_id": []any{one, nil}[i], "group_id": []any{nil, one}[i], "status": []string{"open", "closed"}[i],
+			"on_silence": "keep", "due_at": w.at, "items": 1, "decided": i, "close_reason": "",
+		})
+		w.put("review_items", tenant, row{
+			"id": uuid.New(), "review_id": u, "item_id": u, "user_id": u, "status": []string{"undecided", "kept"}[i], "already": false, "reason": "",
+		})
+	}
 	for i, typ := range []string{"group.created", "group.deleted"} {
 		id := w.happen(tenant, typ, "{}", "group:"+one.String())
 		w.put("audit_log", tenant, row{
 			"position": w.head, "id": id, "actor_user_id": []uuid.UUID{one, two}[i], "effective_user_id": []uuid.UUID{two, one}[i],
 			"action": typ, "object_ref": fmt.Sprintf("group:%d", i), "metadata": fmt.Sprintf(`{"actor_tenant":%q}`, tenant), "is_delegated": false, "is_impersonated": false,
-			"occurred_at": w.at, "ip": w.seal(tenant, []uuid.UUID{one, two}[i], "ip", "192.0.2.7"),
+			"delegation_id": []any{one, nil}[i], "impersonation_id": []any{nil, two}[i], "occurred_at": w.at, "ip": w.seal(tenant, []uuid.UUID{one, two}[i], "ip", "192.0.2.7"),
 		})
 		u := []uuid.UUID{one, two}[i]
 		w.put("secret_access_log", tenant, row{
@@ -138,6 +180,12 @@ func TestEveryFilterPicksTheRowsThatHaveTheValue(t *testing.T) {
 				continue
 			}
 			values := func(o map[string]any) []string {
+				if c.Name == "delegations" && f.Name == "user_id" {
+					return []string{fmt.Sprint(o["grantor_user_id"]), fmt.Sprint(o["delegate_user_id"])}
+				}
+				if c.Name == "impersonations" && f.Name == "user_id" {
+					return []string{fmt.Sprint(o["admin_user_id"]), fmt.Sprint(o["target_user_id"])}
+				}
 				v, has := o[f.Name]
 				if in, ok := holds[f.Name]; !has && ok {
 					v, has = o[in], true

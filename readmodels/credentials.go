@@ -15,7 +15,8 @@ type Credential rows.CredentialsRow
 func (i *Credential) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
 // Owner is the user whose it is.
-func (i *Credential) Owner() uuid.UUID { return i.UserID }
+// OwnedBy implements Owned.
+func (i *Credential) OwnedBy(user uuid.UUID) bool { return i.UserID == user }
 
 var credentials = collection(
 	Collection{

@@ -8,7 +8,7 @@ import (
 )
 
 // GroupMembership is a user's place in a group, as long as it lasts.
-type GroupMembership rows.GroupMembership
+type GroupMembership rows.GroupMembershipsRow
 
 func (i *GroupMembership) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
@@ -22,5 +22,5 @@ var groupMemberships = collection(
 			TenantID: q.tenant, After: q.afterID(), RowLimit: q.limit, ID: q.onlyID(),
 			GroupID: q.id("group_id"), UserID: q.id("user_id"), Role: q.text("role"),
 		})
-		return each(found, func(r rows.GroupMembership) GroupMembership { return GroupMembership(r) }), err
+		return each(found, func(r rows.GroupMembershipsRow) GroupMembership { return GroupMembership(r) }), err
 	})

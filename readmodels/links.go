@@ -20,7 +20,7 @@ var links = collection(
 		Name: "links", Kind: "link", Projector: core,
 		Filters: []Filter{
 			id("user_id"), text("purpose", string(domain.Invitation), string(domain.PasswordReset)),
-			text("status", "issued", "mailed", "undeliverable", "used", "revoked"),
+			text("status", "issued", "mailed", "undeliverable", "used", "revoked", "expired"),
 		},
 	},
 	func(ctx context.Context, db *rows.Queries, q query) ([]Link, error) {

@@ -15,7 +15,7 @@ func (i *Override) key() (string, decimal.Int64) { return i.ID.String(), i.Versi
 var overrides = collection(
 	Collection{
 		Name: "overrides", Kind: "override", Projector: core,
-		Filters: []Filter{text("effect", "allow", "deny"), text("privilege"), id("user_id"), id("department_id"), id("group_id"), text("scope"), text("status", "active", "revoked")},
+		Filters: []Filter{text("effect", "allow", "deny"), text("privilege"), id("user_id"), id("department_id"), id("group_id"), text("scope"), text("status", "active", "revoked", "expired")},
 	},
 	func(ctx context.Context, db *rows.Queries, q query) ([]Override, error) {
 		found, err := db.Overrides(ctx, rows.OverridesParams{

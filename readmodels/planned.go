@@ -7,11 +7,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"chancery/readmodels/internal/rows"
 )
 
 // planned has every statement planned for its very parameters, so that a filter that is absent vanishes from the plan and one
 // that is given finds its index. A prepared statement would, after five uses, be given one plan for all filters.
-type planned struct{ tx pgx.Tx }
+type planned struct{ tx rows.DBTX }
 
 func (p planned) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return p.tx.Query(ctx, sql, unprepared(args)...)

@@ -15,7 +15,8 @@ type Session rows.SessionsRow
 func (i *Session) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
 // Owner is the user whose it is.
-func (i *Session) Owner() uuid.UUID { return i.UserID }
+// OwnedBy implements Owned.
+func (i *Session) OwnedBy(user uuid.UUID) bool { return i.UserID == user }
 
 func (i *Session) personal() (uuid.UUID, []column) {
 	return i.UserID, []column{{"ip", i.Ip}, {"user_agent", i.UserAgent}}

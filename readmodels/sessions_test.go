@@ -1,6 +1,7 @@
 package readmodels_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -14,7 +15,7 @@ func TestASessionTellsFromWhereItWasStarted(t *testing.T) {
 	w.fill(mine)
 	for _, i := range list(t, w.now(mine), "sessions", readmodels.Params{}).Items {
 		s := i.(*readmodels.Session)
-		if *s.Ip != "192.0.2.7" || *s.UserAgent != "curl" || s.Owner() != s.UserID {
+		if *s.Ip != "192.0.2.7" || *s.UserAgent != "curl" || !s.OwnedBy(s.UserID) || s.OwnedBy(s.ID) {
 			t.Errorf("%+v", object(t, s))
 		}
 	}
@@ -26,15 +27,16 @@ func TestNobodyReadsWhatACredentialIsMadeOf(t *testing.T) {
 	w.fill(mine)
 	for _, i := range list(t, w.now(mine), "credentials", readmodels.Params{}).Items {
 		c := i.(*readmodels.Credential)
-		if _, shown := object(t, c)["material"]; shown || c.Owner() != c.UserID {
+		if _, shown := object(t, c)["material"]; shown || !c.OwnedBy(c.UserID) || c.OwnedBy(c.ID) {
 			t.Errorf("%+v", object(t, c))
 		}
 	}
 }
 
-func TestUsersOwnWhatTheySignInWith(t *testing.T) {
+func TestUsersOwnWhatTheySignInWithAndWhatIsDoneWithTheirRights(t *testing.T) {
+	owned := []string{"group-invitations", "sessions", "credentials", "delegations", "audit", "impersonations", "approvals"}
 	for _, c := range readmodels.Collections {
-		if want := c.Name == "sessions" || c.Name == "credentials"; c.Own() != want {
+		if want := slices.Contains(owned, c.Name); c.Own() != want {
 			t.Errorf("%s: %v", c.Name, !want)
 		}
 	}

@@ -15,7 +15,7 @@ func (i *Token) key() (string, decimal.Int64) { return i.ID.String(), i.Version 
 var tokens = collection(
 	Collection{
 		Name: "tokens", Kind: "token", Projector: core,
-		Filters: []Filter{id("user_id"), text("name"), text("prefix"), text("app_id"), text("status", "active", "revoked")},
+		Filters: []Filter{id("user_id"), text("name"), text("prefix"), text("app_id"), text("status", "active", "revoked", "expired")},
 	},
 	func(ctx context.Context, db *rows.Queries, q query) ([]Token, error) {
 		found, err := db.Tokens(ctx, rows.TokensParams{

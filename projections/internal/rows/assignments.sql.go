@@ -51,6 +51,28 @@ func (q *Queries) AssignRole(ctx context.Context, arg AssignRoleParams) error {
 	return err
 }
 
+const expireAssignment = `-- name: ExpireAssignment :exec
+UPDATE assignments SET status = 'expired', ended_at = $1, version = $2
+WHERE tenant_id = $3 AND id = $4 AND version < $2
+`
+
+type ExpireAssignmentParams struct {
+	At       *time.Time
+	Version  int64
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) ExpireAssignment(ctx context.Context, arg ExpireAssignmentParams) error {
+	_, err := q.db.Exec(ctx, expireAssignment,
+		arg.At,
+		arg.Version,
+		arg.TenantID,
+		arg.ID,
+	)
+	return err
+}
+
 const unassignRole = `-- name: UnassignRole :exec
 UPDATE assignments SET status = 'ended', ended_at = $1, version = $2
 WHERE tenant_id = $3 AND id = $4 AND version < $2

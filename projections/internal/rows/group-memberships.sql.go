@@ -13,19 +13,21 @@ import (
 )
 
 const addMember = `-- name: AddMember :exec
-INSERT INTO group_memberships (tenant_id, id, group_id, user_id, role, created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
+INSERT INTO group_memberships (tenant_id, id, group_id, user_id, role, home_tenant_id, invitation_id, created_at, updated_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
 ON CONFLICT (tenant_id, id) DO NOTHING
 `
 
 type AddMemberParams struct {
-	TenantID uuid.UUID
-	ID       uuid.UUID
-	GroupID  uuid.UUID
-	UserID   uuid.UUID
-	Role     string
-	At       time.Time
-	Version  int64
+	TenantID     uuid.UUID
+	ID           uuid.UUID
+	GroupID      uuid.UUID
+	UserID       uuid.UUID
+	Role         string
+	HomeTenantID *uuid.UUID
+	InvitationID *uuid.UUID
+	At           time.Time
+	Version      int64
 }
 
 func (q *Queries) AddMember(ctx context.Context, arg AddMemberParams) error {
@@ -35,6 +37,8 @@ func (q *Queries) AddMember(ctx context.Context, arg AddMemberParams) error {
 		arg.GroupID,
 		arg.UserID,
 		arg.Role,
+		arg.HomeTenantID,
+		arg.InvitationID,
 		arg.At,
 		arg.Version,
 	)

@@ -51,6 +51,22 @@ func (q *Queries) AddOverride(ctx context.Context, arg AddOverrideParams) error 
 	return err
 }
 
+const expireOverride = `-- name: ExpireOverride :exec
+UPDATE policy_overrides SET status = 'expired', version = $1
+WHERE tenant_id = $2 AND id = $3 AND version < $1
+`
+
+type ExpireOverrideParams struct {
+	Version  int64
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) ExpireOverride(ctx context.Context, arg ExpireOverrideParams) error {
+	_, err := q.db.Exec(ctx, expireOverride, arg.Version, arg.TenantID, arg.ID)
+	return err
+}
+
 const revokeOverride = `-- name: RevokeOverride :exec
 UPDATE policy_overrides SET status = 'revoked', revoked_at = $1, version = $2
 WHERE tenant_id = $3 AND id = $4 AND version < $2

@@ -12,6 +12,22 @@ import (
 	"github.com/google/uuid"
 )
 
+const expireToken = `-- name: ExpireToken :exec
+UPDATE api_tokens SET status = 'expired', version = $1
+WHERE tenant_id = $2 AND id = $3 AND version < $1
+`
+
+type ExpireTokenParams struct {
+	Version  int64
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) ExpireToken(ctx context.Context, arg ExpireTokenParams) error {
+	_, err := q.db.Exec(ctx, expireToken, arg.Version, arg.TenantID, arg.ID)
+	return err
+}
+
 const issueToken = `-- name: IssueToken :exec
 INSERT INTO api_tokens (tenant_id, id, user_id, name, prefix, token_hash, scopes, status, expires_at, created_at, rotated_at, revoked_at, app_id, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', $8, $9, NULL, NULL, $10, $11)
@@ -72,7 +88,7 @@ func (q *Queries) RevokeToken(ctx context.Context, arg RevokeTokenParams) error 
 }
 
 const rotateToken = `-- name: RotateToken :exec
-UPDATE api_tokens SET token_hash = $1, expires_at = $2, rotated_at = $3, version = $4
+UPDATE api_tokens SET status = 'active', token_hash = $1, expires_at = $2, rotated_at = $3, version = $4
 WHERE tenant_id = $5 AND id = $6 AND version < $4
 `
 
@@ -85,6 +101,7 @@ type RotateTokenParams struct {
 	ID        uuid.UUID
 }
 
+// One that was over has another end now.
 func (q *Queries) RotateToken(ctx context.Context, arg RotateTokenParams) error {
 	_, err := q.db.Exec(ctx, rotateToken,
 		arg.TokenHash,

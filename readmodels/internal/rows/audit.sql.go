@@ -21,10 +21,12 @@ WHERE a.tenant_id = $1 AND a.position > $2
         SELECT e.position FROM core.events e WHERE e.id = $3 AND e.tenant_id = $1))
   AND ($4::uuid IS NULL OR actor_user_id = $4)
   AND ($5::uuid IS NULL OR effective_user_id = $5)
-  AND ($6::text IS NULL OR action = $6)
-  AND ($7::text IS NULL OR object_ref = $7)
+  AND ($6::uuid IS NULL OR delegation_id = $6)
+  AND ($7::uuid IS NULL OR impersonation_id = $7)
+  AND ($8::text IS NULL OR action = $8)
+  AND ($9::text IS NULL OR object_ref = $9)
 ORDER BY position
-LIMIT $8
+LIMIT $10
 `
 
 type AuditParams struct {
@@ -33,6 +35,8 @@ type AuditParams struct {
 	ID              *uuid.UUID    `json:"id"`
 	ActorUserID     *uuid.UUID    `json:"actor_user_id"`
 	EffectiveUserID *uuid.UUID    `json:"effective_user_id"`
+	DelegationID    *uuid.UUID    `json:"delegation_id"`
+	ImpersonationID *uuid.UUID    `json:"impersonation_id"`
 	Action          *string       `json:"action"`
 	ObjectRef       *string       `json:"object_ref"`
 	RowLimit        int32         `json:"row_limit"`
@@ -46,6 +50,8 @@ func (q *Queries) Audit(ctx context.Context, arg AuditParams) ([]AuditLog, error
 		arg.ID,
 		arg.ActorUserID,
 		arg.EffectiveUserID,
+		arg.DelegationID,
+		arg.ImpersonationID,
 		arg.Action,
 		arg.ObjectRef,
 		arg.RowLimit,
@@ -167,10 +173,12 @@ WHERE a.tenant_id = $1 AND a.position < $2
         SELECT e.position FROM core.events e WHERE e.id = $3 AND e.tenant_id = $1))
   AND ($4::uuid IS NULL OR actor_user_id = $4)
   AND ($5::uuid IS NULL OR effective_user_id = $5)
-  AND ($6::text IS NULL OR action = $6)
-  AND ($7::text IS NULL OR object_ref = $7)
+  AND ($6::uuid IS NULL OR delegation_id = $6)
+  AND ($7::uuid IS NULL OR impersonation_id = $7)
+  AND ($8::text IS NULL OR action = $8)
+  AND ($9::text IS NULL OR object_ref = $9)
 ORDER BY position DESC
-LIMIT $8
+LIMIT $10
 `
 
 type AuditNewestFirstParams struct {
@@ -179,6 +187,8 @@ type AuditNewestFirstParams struct {
 	ID              *uuid.UUID    `json:"id"`
 	ActorUserID     *uuid.UUID    `json:"actor_user_id"`
 	EffectiveUserID *uuid.UUID    `json:"effective_user_id"`
+	DelegationID    *uuid.UUID    `json:"delegation_id"`
+	ImpersonationID *uuid.UUID    `json:"impersonation_id"`
 	Action          *string       `json:"action"`
 	ObjectRef       *string       `json:"object_ref"`
 	RowLimit        int32         `json:"row_limit"`
@@ -191,6 +201,8 @@ func (q *Queries) AuditNewestFirst(ctx context.Context, arg AuditNewestFirstPara
 		arg.ID,
 		arg.ActorUserID,
 		arg.EffectiveUserID,
+		arg.DelegationID,
+		arg.ImpersonationID,
 		arg.Action,
 		arg.ObjectRef,
 		arg.RowLimit,

@@ -7,12 +7,14 @@ package rows
 
 import (
 	"context"
+	"time"
 
+	"chancery/readmodels/internal/decimal"
 	"github.com/google/uuid"
 )
 
 const groupMemberships = `-- name: GroupMemberships :many
-SELECT tenant_id, id, group_id, user_id, role, created_at, updated_at, version
+SELECT tenant_id, id, group_id, user_id, role, home_tenant_id, invitation_id, created_at, updated_at, version
 FROM group_memberships
 WHERE tenant_id = $1 AND id > $2
   AND ($3::uuid IS NULL OR id = $3)
@@ -33,7 +35,20 @@ type GroupMembershipsParams struct {
 	RowLimit int32      `json:"row_limit"`
 }
 
-func (q *Queries) GroupMemberships(ctx context.Context, arg GroupMembershipsParams) ([]GroupMembership, error) {
+type GroupMembershipsRow struct {
+	TenantID     uuid.UUID     `json:"tenant_id"`
+	ID           uuid.UUID     `json:"id"`
+	GroupID      uuid.UUID     `json:"group_id"`
+	UserID       uuid.UUID     `json:"user_id"`
+	Role         string        `json:"role"`
+	HomeTenantID *uuid.UUID    `json:"home_tenant_id"`
+	InvitationID *uuid.UUID    `json:"invitation_id"`
+	CreatedAt    time.Time     `json:"created_at"`
+	UpdatedAt    time.Time     `json:"updated_at"`
+	Version      decimal.Int64 `json:"version"`
+}
+
+func (q *Queries) GroupMemberships(ctx context.Context, arg GroupMembershipsParams) ([]GroupMembershipsRow, error) {
 	rows, err := q.db.Query(ctx, groupMemberships,
 		arg.TenantID,
 		arg.After,
@@ -47,15 +62,17 @@ func (q *Queries) GroupMemberships(ctx context.Context, arg GroupMembershipsPara
 		return nil, err
 	}
 	defer rows.Close()
-	var items []GroupMembership
+	var items []GroupMembershipsRow
 	for rows.Next() {
-		var i GroupMembership
+		var i GroupMembershipsRow
 		if err := rows.Scan(
 			&i.TenantID,
 			&i.ID,
 			&i.GroupID,
 			&i.UserID,
 			&i.Role,
+			&i.HomeTenantID,
+			&i.InvitationID,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,

@@ -12,6 +12,25 @@ import (
 	"github.com/google/uuid"
 )
 
+type Approval struct {
+	TenantID       uuid.UUID       `json:"tenant_id"`
+	ID             uuid.UUID       `json:"id"`
+	Kind           string          `json:"kind"`
+	RequestedBy    uuid.UUID       `json:"requested_by"`
+	RequestedFor   *uuid.UUID      `json:"requested_for"`
+	UserID         *uuid.UUID      `json:"user_id"`
+	RoleID         *uuid.UUID      `json:"role_id"`
+	Request        json.RawMessage `json:"request"`
+	Reason         string          `json:"reason"`
+	Status         string          `json:"status"`
+	CreatedAt      time.Time       `json:"created_at"`
+	ExpiresAt      time.Time       `json:"expires_at"`
+	DecidedBy      *uuid.UUID      `json:"decided_by"`
+	DecidedAt      *time.Time      `json:"decided_at"`
+	DecisionReason string          `json:"decision_reason"`
+	Version        decimal.Int64   `json:"version"`
+}
+
 type Assignment struct {
 	TenantID     uuid.UUID     `json:"tenant_id"`
 	ID           uuid.UUID     `json:"id"`
@@ -46,6 +65,44 @@ type AuditLog struct {
 	CreatedAt       time.Time       `json:"created_at"`
 	Ip              *string         `json:"ip"`
 	UserAgent       *string         `json:"user_agent"`
+}
+
+type Constraint struct {
+	TenantID       uuid.UUID     `json:"tenant_id"`
+	ID             uuid.UUID     `json:"id"`
+	Name           string        `json:"name"`
+	Description    string        `json:"description"`
+	Kind           string        `json:"kind"`
+	RoleIds        []uuid.UUID   `json:"role_ids"`
+	Most           *int32        `json:"most"`
+	RequiresRoleID *uuid.UUID    `json:"requires_role_id"`
+	Status         string        `json:"status"`
+	CreatedAt      time.Time     `json:"created_at"`
+	UpdatedAt      time.Time     `json:"updated_at"`
+	Version        decimal.Int64 `json:"version"`
+}
+
+type Delegation struct {
+	TenantID         uuid.UUID       `json:"tenant_id"`
+	ID               uuid.UUID       `json:"id"`
+	HomeTenantID     uuid.UUID       `json:"home_tenant_id"`
+	GrantorUserID    uuid.UUID       `json:"grantor_user_id"`
+	GrantorTenantID  uuid.UUID       `json:"grantor_tenant_id"`
+	DelegateUserID   uuid.UUID       `json:"delegate_user_id"`
+	DelegateTenantID uuid.UUID       `json:"delegate_tenant_id"`
+	ParentID         *uuid.UUID      `json:"parent_id"`
+	Chain            []uuid.UUID     `json:"chain"`
+	ActionScope      json.RawMessage `json:"action_scope"`
+	StartsAt         time.Time       `json:"starts_at"`
+	EndsAt           time.Time       `json:"ends_at"`
+	Redelegations    int32           `json:"redelegations"`
+	Reason           string          `json:"reason"`
+	Status           string          `json:"status"`
+	CreatedAt        time.Time       `json:"created_at"`
+	AcceptedAt       *time.Time      `json:"accepted_at"`
+	EndedAt          *time.Time      `json:"ended_at"`
+	EndReason        *string         `json:"end_reason"`
+	Version          decimal.Int64   `json:"version"`
 }
 
 type Department struct {
@@ -84,15 +141,44 @@ type Group struct {
 	Version     decimal.Int64 `json:"version"`
 }
 
-type GroupMembership struct {
-	TenantID  uuid.UUID     `json:"tenant_id"`
-	ID        uuid.UUID     `json:"id"`
-	GroupID   uuid.UUID     `json:"group_id"`
-	UserID    uuid.UUID     `json:"user_id"`
-	Role      string        `json:"role"`
-	CreatedAt time.Time     `json:"created_at"`
-	UpdatedAt time.Time     `json:"updated_at"`
-	Version   decimal.Int64 `json:"version"`
+type GroupInvitation struct {
+	TenantID      uuid.UUID     `json:"tenant_id"`
+	ID            uuid.UUID     `json:"id"`
+	GroupID       uuid.UUID     `json:"group_id"`
+	GroupTenantID uuid.UUID     `json:"group_tenant_id"`
+	UserID        uuid.UUID     `json:"user_id"`
+	UserTenantID  uuid.UUID     `json:"user_tenant_id"`
+	Role          string        `json:"role"`
+	Message       string        `json:"message"`
+	Status        string        `json:"status"`
+	MembershipID  *uuid.UUID    `json:"membership_id"`
+	CreatedAt     time.Time     `json:"created_at"`
+	ExpiresAt     time.Time     `json:"expires_at"`
+	AnsweredAt    *time.Time    `json:"answered_at"`
+	EndedAt       *time.Time    `json:"ended_at"`
+	EndReason     string        `json:"end_reason"`
+	Version       decimal.Int64 `json:"version"`
+}
+
+type ImpersonationSession struct {
+	TenantID      uuid.UUID     `json:"tenant_id"`
+	ID            uuid.UUID     `json:"id"`
+	AdminUserID   uuid.UUID     `json:"admin_user_id"`
+	AdminTenantID uuid.UUID     `json:"admin_tenant_id"`
+	TargetUserID  uuid.UUID     `json:"target_user_id"`
+	Scope         []string      `json:"scope"`
+	Reason        string        `json:"reason"`
+	Reference     *string       `json:"reference"`
+	Minutes       *int32        `json:"minutes"`
+	Status        string        `json:"status"`
+	ConsentedBy   *uuid.UUID    `json:"consented_by"`
+	RequestedAt   *time.Time    `json:"requested_at"`
+	ConsentedAt   *time.Time    `json:"consented_at"`
+	StartedAt     *time.Time    `json:"started_at"`
+	ExpiresAt     time.Time     `json:"expires_at"`
+	EndedAt       *time.Time    `json:"ended_at"`
+	EndReason     *string       `json:"end_reason"`
+	Version       decimal.Int64 `json:"version"`
 }
 
 type Issuer struct {
@@ -152,6 +238,41 @@ type Privilege struct {
 	CreatedAt   time.Time     `json:"created_at"`
 	UpdatedAt   time.Time     `json:"updated_at"`
 	Version     decimal.Int64 `json:"version"`
+}
+
+type Review struct {
+	TenantID    uuid.UUID     `json:"tenant_id"`
+	ID          uuid.UUID     `json:"id"`
+	Name        string        `json:"name"`
+	RoleID      *uuid.UUID    `json:"role_id"`
+	GroupID     *uuid.UUID    `json:"group_id"`
+	Status      string        `json:"status"`
+	OnSilence   string        `json:"on_silence"`
+	DueAt       time.Time     `json:"due_at"`
+	Items       int32         `json:"items"`
+	Decided     int32         `json:"decided"`
+	CreatedBy   *uuid.UUID    `json:"created_by"`
+	CreatedAt   time.Time     `json:"created_at"`
+	ClosedAt    *time.Time    `json:"closed_at"`
+	CloseReason string        `json:"close_reason"`
+	Version     decimal.Int64 `json:"version"`
+}
+
+type ReviewItem struct {
+	TenantID     uuid.UUID     `json:"tenant_id"`
+	ID           uuid.UUID     `json:"id"`
+	ReviewID     uuid.UUID     `json:"review_id"`
+	ItemID       uuid.UUID     `json:"item_id"`
+	UserID       *uuid.UUID    `json:"user_id"`
+	DepartmentID *uuid.UUID    `json:"department_id"`
+	GroupID      *uuid.UUID    `json:"group_id"`
+	RoleID       *uuid.UUID    `json:"role_id"`
+	Status       string        `json:"status"`
+	Already      bool          `json:"already"`
+	DecidedBy    *uuid.UUID    `json:"decided_by"`
+	DecidedAt    *time.Time    `json:"decided_at"`
+	Reason       string        `json:"reason"`
+	Version      decimal.Int64 `json:"version"`
 }
 
 type SecretAccessLog struct {

@@ -6,3 +6,7 @@ ON CONFLICT (tenant_id, id) DO NOTHING;
 -- name: UnassignRole :exec
 UPDATE assignments SET status = 'ended', ended_at = @at, version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
+
+-- name: ExpireAssignment :exec
+UPDATE assignments SET status = 'expired', ended_at = @at, version = @version
+WHERE tenant_id = @tenant_id AND id = @id AND version < @version;

@@ -1,6 +1,6 @@
 -- name: AddMember :exec
-INSERT INTO group_memberships (tenant_id, id, group_id, user_id, role, created_at, updated_at, version)
-VALUES (@tenant_id, @id, @group_id, @user_id, @role, @at, @at, @version)
+INSERT INTO group_memberships (tenant_id, id, group_id, user_id, role, home_tenant_id, invitation_id, created_at, updated_at, version)
+VALUES (@tenant_id, @id, @group_id, @user_id, @role, @home_tenant_id, @invitation_id, @at, @at, @version)
 ON CONFLICT (tenant_id, id) DO NOTHING;
 
 -- name: SetMemberRole :exec

@@ -6,3 +6,7 @@ ON CONFLICT (tenant_id, id) DO NOTHING;
 -- name: RevokeOverride :exec
 UPDATE policy_overrides SET status = 'revoked', revoked_at = @at, version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
+
+-- name: ExpireOverride :exec
+UPDATE policy_overrides SET status = 'expired', version = @version
+WHERE tenant_id = @tenant_id AND id = @id AND version < @version;

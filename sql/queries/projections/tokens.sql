@@ -4,9 +4,14 @@ VALUES (@tenant_id, @id, @user_id, @name, @prefix, @token_hash, @scopes, 'active
 ON CONFLICT (tenant_id, id) DO NOTHING;
 
 -- name: RotateToken :exec
-UPDATE api_tokens SET token_hash = @token_hash, expires_at = @expires_at, rotated_at = @at, version = @version
+-- One that was over has another end now.
+UPDATE api_tokens SET status = 'active', token_hash = @token_hash, expires_at = @expires_at, rotated_at = @at, version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
 
 -- name: RevokeToken :exec
 UPDATE api_tokens SET status = 'revoked', revoked_at = @at, version = @version
+WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
+
+-- name: ExpireToken :exec
+UPDATE api_tokens SET status = 'expired', version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;

@@ -8,6 +8,8 @@ WHERE a.tenant_id = @tenant_id AND a.position > @after
         SELECT e.position FROM core.events e WHERE e.id = sqlc.narg('id') AND e.tenant_id = @tenant_id))
   AND (sqlc.narg('actor_user_id')::uuid IS NULL OR actor_user_id = sqlc.narg('actor_user_id'))
   AND (sqlc.narg('effective_user_id')::uuid IS NULL OR effective_user_id = sqlc.narg('effective_user_id'))
+  AND (sqlc.narg('delegation_id')::uuid IS NULL OR delegation_id = sqlc.narg('delegation_id'))
+  AND (sqlc.narg('impersonation_id')::uuid IS NULL OR impersonation_id = sqlc.narg('impersonation_id'))
   AND (sqlc.narg('action')::text IS NULL OR action = sqlc.narg('action'))
   AND (sqlc.narg('object_ref')::text IS NULL OR object_ref = sqlc.narg('object_ref'))
 ORDER BY position
@@ -22,6 +24,8 @@ WHERE a.tenant_id = @tenant_id AND a.position < @after
         SELECT e.position FROM core.events e WHERE e.id = sqlc.narg('id') AND e.tenant_id = @tenant_id))
   AND (sqlc.narg('actor_user_id')::uuid IS NULL OR actor_user_id = sqlc.narg('actor_user_id'))
   AND (sqlc.narg('effective_user_id')::uuid IS NULL OR effective_user_id = sqlc.narg('effective_user_id'))
+  AND (sqlc.narg('delegation_id')::uuid IS NULL OR delegation_id = sqlc.narg('delegation_id'))
+  AND (sqlc.narg('impersonation_id')::uuid IS NULL OR impersonation_id = sqlc.narg('impersonation_id'))
   AND (sqlc.narg('action')::text IS NULL OR action = sqlc.narg('action'))
   AND (sqlc.narg('object_ref')::text IS NULL OR object_ref = sqlc.narg('object_ref'))
 ORDER BY position DESC

@@ -1,5 +1,5 @@
 -- name: GroupMemberships :many
-SELECT tenant_id, id, group_id, user_id, role, created_at, updated_at, version
+SELECT tenant_id, id, group_id, user_id, role, home_tenant_id, invitation_id, created_at, updated_at, version
 FROM group_memberships
 WHERE tenant_id = @tenant_id AND id > @after
   AND (sqlc.narg('id')::uuid IS NULL OR id = sqlc.narg('id'))

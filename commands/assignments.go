@@ -34,34 +34,80 @@ func (c AssignRole) Decide(env Env) dcb.Decision {
 	if window.From.IsZero() {
 		window.From = env.Now
 	}
-	used, role, given := domain.Used[domain.RoleAssigned](c.ID), domain.RoleOf(c.Role), env.grants()
-	twins, subject := domain.AssignmentsLike(to.Tagger(), c.Role), env.subject(to)
+	a := env.assigning(domain.RoleAssigned{
+		Assignment: c.ID, Role: c.Role, User: c.User, Department: c.Department, Group: c.Group,
+		Scope: c.On, Window: window, Reason: c.Reason,
+	})
+	used, approval := domain.Used[domain.RoleAssigned](c.ID), env.approval(env.Tenant, domain.ApprovalID(c.ID), giving{roles: []domain.RoleID{c.Role}})
 	reason, most := domain.PolicyOf(env.Tenant, domain.ReasonRequired), domain.PolicyOf(env.Tenant, domain.AssignmentDays)
-	facts := append(given.role(c.Role, c.On), subject.fact, used, role, twins, reason, most)
-	return dcb.From(facts...).Then(given.next).Decide(func() ([]dcb.Event, error) {
-		if err := domain.FirstError(c.On.Check("/scope"), window.Check(env.Now), domain.CheckText("/reason", c.Reason), subject.refusal()); err != nil {
+	facts := append(append(a.facts(), approval.facts()...), used, reason, most)
+	return dcb.From(facts...).Then(a.next).Then(approval.next).Decide(func() ([]dcb.Event, error) {
+		if err := domain.FirstError(c.On.Check("/scope"), window.Check(env.Now), domain.CheckText("/reason", c.Reason), a.known()); err != nil {
 			return nil, err
 		}
 		switch {
-		case !role.Value.Exists:
-			return nil, domain.At("/role_id", domain.ErrRoleUnknown)
-		case used.Value:
+		case used.Value, approval.used():
 			return nil, domain.At("/id", domain.ErrIDTaken)
 		case c.Reason == "" && reason.Value.IsTrue():
 			return nil, domain.At("/reason", domain.ErrReasonRequired)
 		case most.Value.Days() > 0 && (c.Until.IsZero() || c.Until.After(window.From.Add(most.Value.Days()))):
 			return nil, domain.At("/until", domain.ErrTooLong)
-		case twins.Value.Like(c.Role, c.On, window):
-			return nil, domain.ErrAssignmentTwice
 		}
-		if err := given.refusal(); err != nil {
+		if err := a.refusal(); err != nil {
 			return nil, err
 		}
-		return dcb.Emit(domain.RoleAssigned{
-			Assignment: c.ID, Role: c.Role, User: c.User, Department: c.Department, Group: c.Group,
-			Scope: c.On, Window: window, Reason: c.Reason,
-		})
+		if approval.needed() {
+			return dcb.Emit(approval.requested(domain.ApprovalRequested{User: c.User, Assignment: a.event, Reason: c.Reason}))
+		}
+		return a.events(), nil
 	})
+}
+
+// assigning is an assignment on its way. It is judged when it is asked for, and again when somebody approves it, with the rights
+// of whoever that is.
+type assigning struct {
+	env     Env
+	event   domain.RoleAssigned
+	subject subject
+	role    *dcb.Fact[domain.Role]
+	twins   *dcb.Fact[domain.Assignments]
+	given   *grants
+	duties  *duties
+}
+
+func (env Env) assigning(e domain.RoleAssigned) *assigning {
+	to := domain.Subjects{User: e.User, Department: e.Department, Group: e.Group}
+	return &assigning{
+		env: env, event: e, subject: env.subject(to), role: domain.RoleOf(e.Role), twins: domain.AssignmentsLike(to.Tagger(), e.Role),
+		given: env.grants(), duties: env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{e} }),
+	}
+}
+
+func (a *assigning) facts() []dcb.AnyFact {
+	return append(a.given.role(a.event.Role, a.event.Scope), a.subject.fact, a.role, a.twins)
+}
+
+func (a *assigning) next() []dcb.AnyFact { return append(a.given.next(), a.duties.next()...) }
+
+// known is that there is no such role, nobody to have it, or no time left for it; nil if there is.
+func (a *assigning) known() error {
+	return domain.FirstError(a.subject.refusal(), unless(a.role.Value.Exists, "/role_id", domain.ErrRoleUnknown),
+		unless(!a.event.Window.Over(a.env.Now), "/until", domain.ErrApprovalMoot))
+}
+
+// refusal is what forbids that it is given now, nil if nothing does.
+func (a *assigning) refusal() error {
+	if a.twins.Value.Like(a.event.Role, a.event.Scope, a.event.Window, a.env.Now) {
+		return domain.ErrAssignmentTwice
+	}
+	return domain.FirstError(a.given.refusal(), a.duties.refusal())
+}
+
+// events are asked for once nothing refuses it.
+func (a *assigning) events() []dcb.Event {
+	e := a.event
+	e.Judged = a.duties.judged()
+	return []dcb.Event{e}
 }
 
 // subject is whom a right is given to, with the question whether they exist.
@@ -119,6 +165,25 @@ func (c UnassignRole) Decide(env Env) dcb.Decision {
 		to := a.Value.To
 		return dcb.Emit(domain.RoleUnassigned{
 			Assignment: c.ID, Role: a.Value.Role, User: to.User, Department: to.Department, Group: to.Group, Reason: c.Reason,
+		})
+	})
+}
+
+// ExpireAssignment says that the window of an assignment is over. It is no command of callers: Chancery gives it to itself
+// when that is due. Saying it twice changes nothing.
+type ExpireAssignment struct{ ID domain.AssignmentID }
+
+func (c ExpireAssignment) Target() dcb.Tagger { return c.ID }
+
+func (c ExpireAssignment) Decide(env Env) dcb.Decision {
+	a := domain.AssignmentOf(c.ID)
+	return dcb.From(a).Decide(func() ([]dcb.Event, error) {
+		v := a.Value
+		if !v.Known || v.Ended || !v.Window.Over(env.Now) {
+			return nil, nil
+		}
+		return dcb.Emit(domain.AssignmentExpired{
+			Assignment: c.ID, Role: v.Role, User: v.To.User, Department: v.To.Department, Group: v.To.Group,
 		})
 	})
 }

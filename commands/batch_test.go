@@ -211,9 +211,9 @@ func TestTheRecordOfRefusalsCannotBeFlooded(t *testing.T) {
 	head := w.head(t)
 	r := commands.NewRefusals(w.Engine, slog.New(slog.DiscardHandler))
 	for range 1000 {
-		r.Note(acme, chief, "assign-role", "may-not-grant", "assignment:x")
+		r.Note(commands.Party{Tenant: acme, User: chief}, "assign-role", "may-not-grant", "assignment:x")
 	}
-	r.Note(acme, chief, "assign-role", "not-allowed", "assignment:x")
+	r.Note(commands.Party{Tenant: acme, User: chief}, "assign-role", "not-allowed", "assignment:x")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	r.Run(ctx)
@@ -229,7 +229,7 @@ func TestTheRecordOfRefusalsCannotBeFlooded(t *testing.T) {
 		t.Errorf("counted %v in %d events, want %v in 2", counts, w.head(t)-head, want)
 	}
 	for range 5000 {
-		r.Note(acme, domain.UserID{UUID: uuid.New()}, "assign-role", "may-not-grant", "")
+		r.Note(commands.Party{Tenant: acme, User: domain.UserID{UUID: uuid.New()}}, "assign-role", "may-not-grant", "")
 	}
 	head = w.head(t)
 	r.Run(ctx)

@@ -29,23 +29,45 @@ type Env struct {
 	Hash     func(token string) (prefix string, hash []byte)
 	Authn    Authn
 
+	Home       domain.TenantID  // that the actor belongs to
 	Session    domain.SessionID // in which the request is made, if it is
+	Token      domain.TokenID   // the API token by which it is made, if it is
 	App        string           // for which the request's token speaks, if it does
 	Privileged bool             // the caller holds the command's privilege; false is possible only where Spec.Own is set
 	IP, Agent  string           // where the request came from; empty where that is not known
 	Powerful   func(domain.UserID) bool
 	Mails      bool // mail can be sent from here
+
+	Assigned func() []domain.RoleID // the roles that are assigned in the tenant, as far as Rights have seen; nil: they do not know
+	// Judge says what the constraints of a tenant make of a change. May be nil: there are none.
+	Judge func(domain.Change) domain.Verdict
+	// Ahead is what the same request decided before this, as far as it is recorded in that tenant. May be nil: nothing.
+	Ahead func(domain.TenantID) []dcb.Event
+
+	// At most one of the two: the actor acts for Rights.Effective.
+	Delegation    domain.DelegationID
+	Impersonation domain.ImpersonationID
 }
 
 // powerful reports whether somebody holds so much that their password is worth more work.
 func (env Env) powerful(u domain.UserID) bool { return env.Powerful != nil && env.Powerful(u) }
 
-// Mine reports whether u is the caller.
-func (env Env) Mine(u domain.UserID) bool { return !u.IsZero() && u == env.Rights.Actor() }
+// Mine reports whether what u may do to themselves, the caller may: it is the caller, or whom they act as. A delegate uses
+// rights, and is nobody else for it.
+func (env Env) Mine(u domain.UserID) bool {
+	return !u.IsZero() && env.Delegation.IsZero() && u == env.Rights.Effective()
+}
+
+// Self reports whether u is the caller, or whom they act for.
+func (env Env) Self(u domain.UserID) bool {
+	return !u.IsZero() && (u == env.Rights.Actor() || u == env.Rights.Effective())
+}
 
 // Rights is what the acting user holds, under every ceiling of the request.
 type Rights interface {
 	Actor() domain.UserID
+	// Effective is whose rights they are: the actor's own unless they act for somebody else.
+	Effective() domain.UserID
 	// Holds reports whether the actor has every privilege of the pattern on the scope.
 	Holds(domain.Pattern, domain.Scope) bool
 	// Denied reports whether an override keeps something of the pattern from the actor on the scope.

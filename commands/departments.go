@@ -79,13 +79,14 @@ func (c MoveDepartment) Decide(env Env) dcb.Decision {
 	d, up, below := domain.DepartmentOf(c.ID), departmentsAbove(), departmentsBelow()
 	given, left := env.grants(), env.leavingDepartment()
 	claim := departmentName{env: env, of: d}
+	duties := env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{domain.DepartmentMoved{Department: c.ID, Parent: c.Parent}} })
 	facts := append(up.start(some(c.Parent)...), given.department(c.Parent)...)
 	if !c.Parent.IsZero() {
 		facts = append(facts, below.start(c.ID)...)
 	}
 	return dcb.From(append(facts, d)...).Then(up.next).Then(below.next).Then(given.next).Then(func() []dcb.AnyFact {
 		return append(claim.ask(c.Parent, d.Value.Name), left.start(asDepartment(d.Value.Parent))...)
-	}).Then(left.next).Decide(func() ([]dcb.Event, error) {
+	}).Then(left.next).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !d.Value.Exists:
 			return nil, domain.At("/id", domain.ErrDepartmentUnknown)
@@ -100,11 +101,11 @@ func (c MoveDepartment) Decide(env Env) dcb.Decision {
 		case up.levels()+below.levels() > domain.MaxDepth:
 			return nil, domain.At("/parent_id", domain.ErrDepartmentDeep)
 		}
-		if err := domain.FirstError(given.refusal(), left.refusal(up)); err != nil {
+		if err := domain.FirstError(given.refusal(), left.refusal(up), duties.refusal()); err != nil {
 			return nil, err
 		}
 		return dcb.Emit(domain.DepartmentMoved{
-			Department: c.ID, Parent: c.Parent, From: asDepartment(d.Value.Parent), Key: claim.key, Released: d.Value.Key,
+			Department: c.ID, Parent: c.Parent, From: asDepartment(d.Value.Parent), Key: claim.key, Released: d.Value.Key, Judged: duties.judged(),
 		})
 	})
 }
@@ -123,7 +124,7 @@ func (c DeleteDepartment) Decide(env Env) dcb.Decision {
 		switch {
 		case !d.Value.Exists:
 			return nil, domain.At("/id", domain.ErrDepartmentUnknown)
-		case len(contents.Value)+len(roles.Value) > 0, overrides.Value.InForce(env.Now):
+		case len(contents.Value) > 0, roles.Value.Standing(env.Now), overrides.Value.InForce(env.Now):
 			return nil, domain.ErrDepartmentNotEmpty
 		}
 		return dcb.Emit(domain.DepartmentDeleted{Department: c.ID, Parent: asDepartment(d.Value.Parent), Released: d.Value.Key})

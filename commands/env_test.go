@@ -157,9 +157,18 @@ type rights struct {
 	covers  []domain.UserID
 	ceiling []domain.Pattern // nil for none
 	until   time.Time        // zero for no bound
+	acts    domain.UserID    // for whom the actor acts; zero for nobody
 }
 
-func (r rights) Actor() domain.UserID  { return chief }
+func (r rights) Actor() domain.UserID { return chief }
+
+func (r rights) Effective() domain.UserID {
+	if !r.acts.IsZero() {
+		return r.acts
+	}
+	return chief
+}
+
 func (r rights) HoldsEverything() bool { return r.all }
 
 func (r rights) Holds(p domain.Pattern, s domain.Scope) bool {
@@ -251,8 +260,9 @@ func see(r *domain.Refusal) {
 
 // notOurs are refusals that no command makes.
 var notOurs = map[string]string{
-	"ErrNotAllowed": "transport asks the access index before a command is decided",
-	"ErrStepUp":     "transport asks before a command is decided",
+	"ErrNotAllowed":    "transport asks the access index before a command is decided",
+	"ErrStepUp":        "transport asks before a command is decided",
+	"ErrImpersonating": "transport asks before a command is decided",
 }
 
 func TestMain(m *testing.M) {

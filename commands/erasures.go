@@ -23,7 +23,7 @@ func (EraseUser) Erasing() {}
 
 func (c EraseUser) Decide(env Env) dcb.Decision {
 	used, four, e := domain.ErasureUsed(c.ID), domain.PolicyOf(env.Tenant, domain.ErasureFour), env.erasing(c.User)
-	return dcb.From(append(e.facts(), used, four)...).Then(e.admins.next).Decide(func() ([]dcb.Event, error) {
+	return dcb.From(append(e.facts(), used, four)...).Then(e.next).Decide(func() ([]dcb.Event, error) {
 		if err := domain.CheckName("/reason", c.Reason); err != nil {
 			return nil, err
 		}
@@ -41,7 +41,8 @@ func (c EraseUser) Decide(env Env) dcb.Decision {
 			return nil, err
 		}
 		if four.Value.IsTrue() {
-			return dcb.Emit(domain.ErasureRequested{Erasure: c.ID, User: c.User, By: env.Rights.Actor(), Reason: c.Reason})
+			by, on := env.asking()
+			return dcb.Emit(domain.ErasureRequested{Erasure: c.ID, User: c.User, By: by, Reason: c.Reason, For: on})
 		}
 		return e.events(c.ID, c.Reason), nil
 	})
@@ -58,15 +59,15 @@ func (c ApproveErasure) Target() dcb.Tagger { return c.ID }
 func (ApproveErasure) Erasing() {}
 
 func (c ApproveErasure) Decide(env Env) dcb.Decision {
-	asked := domain.ErasureOf(c.ID)
+	asked, eyes := domain.ErasureOf(c.ID), env.fourEyes()
 	e, begun := env.erasing(domain.UserID{}), false
 	return dcb.From(asked).Then(func() []dcb.AnyFact {
 		if begun || !asked.Value.Open {
 			return nil
 		}
 		e, begun = env.erasing(asked.Value.User), true
-		return e.facts()
-	}).Then(func() []dcb.AnyFact { return e.admins.next() }).Decide(func() ([]dcb.Event, error) {
+		return append(e.facts(), eyes.start(asked.Value.By, asked.Value.For)...)
+	}).Then(func() []dcb.AnyFact { return e.next() }).Then(eyes.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !asked.Value.Known():
 			return nil, domain.At("/id", domain.ErrErasureUnknown)
@@ -74,10 +75,8 @@ func (c ApproveErasure) Decide(env Env) dcb.Decision {
 			return nil, nil
 		case !asked.Value.Open:
 			return nil, domain.At("/id", domain.ErrErasureOver)
-		case env.Rights.Actor() == asked.Value.By:
-			return nil, domain.ErrFourEyes
 		}
-		if err := e.refusal(); err != nil {
+		if err := domain.FirstError(eyes.refusal(asked.Value.By, asked.Value.For), e.refusal()); err != nil {
 			return nil, err
 		}
 		return e.events(c.ID, ""), nil
@@ -117,7 +116,7 @@ func (c EraseAgain) Target() dcb.Tagger { return c.User }
 
 func (c EraseAgain) Decide(env Env) dcb.Decision {
 	e := env.erasing(c.User)
-	return dcb.From(e.facts()...).Decide(func() ([]dcb.Event, error) {
+	return dcb.From(e.facts()...).Then(e.places.next).Decide(func() ([]dcb.Event, error) {
 		if !e.user.Value.Exists() {
 			return nil, nil
 		}
@@ -140,6 +139,7 @@ type erasing struct {
 	credentials *dcb.Fact[domain.Credentials]
 	sessions    *dcb.Fact[[]domain.SessionID]
 	links       *dcb.Fact[[]domain.LiveLink]
+	places      *places // in groups of other tenants
 	admins      *administrators
 }
 
@@ -147,18 +147,20 @@ func (env Env) erasing(u domain.UserID) *erasing {
 	return &erasing{
 		env: env, id: u, user: domain.UserOf(u), latest: domain.ErasureOfUser(u), address: domain.PolicyOf(env.Tenant, domain.ErasedEmail),
 		identities: domain.IdentitiesOf(u), credentials: domain.CredentialsOf(u), sessions: domain.SessionsOf(u, env.Now),
-		links: domain.LinksOf(u), admins: env.administrators(),
+		links: domain.LinksOf(u), places: env.places(u), admins: env.administrators(),
 	}
 }
 
 func (e *erasing) facts() []dcb.AnyFact {
-	return append(e.admins.facts(), e.user, e.latest, e.address, e.identities, e.credentials, e.sessions, e.links)
+	return append(append(e.admins.facts(), e.places.facts()...), e.user, e.latest, e.address, e.identities, e.credentials, e.sessions, e.links)
 }
+
+func (e *erasing) next() []dcb.AnyFact { return append(e.admins.next(), e.places.next()...) }
 
 // refusal is what forbids that the caller erases the user, nil if nothing does. The same holds for who asks and who approves.
 func (e *erasing) refusal() error {
 	switch {
-	case e.env.Rights.Actor() == e.id:
+	case e.env.Self(e.id):
 		return domain.ErrSelf
 	case e.admins.last(func(a domain.Assignment) bool { return a.To.User == e.id }):
 		return domain.ErrLastAdmin
@@ -182,6 +184,7 @@ func (e *erasing) events(id domain.ErasureID, reason string) (all []dcb.Event) {
 	for _, l := range e.links.Value {
 		all = append(all, domain.LinkRevoked{Link: l.ID, User: e.id})
 	}
+	all = append(all, e.places.events(domain.EndedWithErasure)...)
 	gone := domain.UserErased{User: e.id, Erases: e.id.UUID, Erasure: id, Department: e.user.Value.Department, Reason: reason}
 	if e.address.Value.Value == "free" {
 		gone.Released = e.user.Value.EmailKey

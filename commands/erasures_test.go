@@ -127,6 +127,30 @@ func TestWhereFourEyesAreWantedSomebodyElseApproves(t *testing.T) {
 	given().elsewhere(globex, registered("ann"), asked("ann", "bob")).When(approve(env())).ThenRefused(t, domain.ErrErasureUnknown)
 }
 
+func TestNobodyApprovesAnErasureForWhomTheyActOrWhoActsForThem(t *testing.T) {
+	h := given(fourEyes(), registered("ann"), registered("bob"))
+	for name, tie := range map[string][]dcb.Event{
+		"a delegate": tiedBy("d", user("bob"), chief), "a grantor": tiedBy("d", chief, user("bob")),
+		"a delegate of a delegate": append(tiedBy("d", user("bob"), user("cat")), tiedBy("e", user("cat"), chief, "d")...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.and(tie...).and(asked("ann", "bob")).When(approve(env())).ThenRefused(t, domain.ErrFourEyesTied)
+			onBehalf := asked("ann", "eve")
+			onBehalf.For = user("bob")
+			h.and(tie...).and(onBehalf).When(approve(env())).ThenRefused(t, domain.ErrFourEyesTied)
+		})
+	}
+	request := h.and(asked("ann", "bob"))
+	request.When(approve(forByDelegation(env(), user("cat")))).ThenRefused(t, domain.ErrActing)
+	request.When(approve(asByImpersonation(env(), user("cat")))).ThenRefused(t, domain.ErrActing)
+	mine := asked("ann", "bob")
+	mine.For = chief
+	h.and(mine).When(approve(env())).ThenRefused(t, domain.ErrFourEyes)
+	onBehalf := asked("ann", "")
+	onBehalf.By, onBehalf.For = chief, user("bob")
+	h.When(erase("ann", forByDelegation(env(), user("bob")))).Then(t, onBehalf)
+}
+
 func TestThereIsOneOpenRequestForAUser(t *testing.T) {
 	h := given(registered("ann"), registered("bob"), asked("ann", "bob"))
 	again := func(who string) dcb.Decision {

@@ -24,6 +24,10 @@ type Engine struct {
 	Authn    Authn
 	// Powerful reports whether a user holds so much that their password is worth more work. May be nil: nobody does.
 	Powerful func(domain.UserID) bool
+	// Judge says what the constraints of a tenant make of a change. It MUST have seen what Follow has. May be nil: there are none.
+	Judge func(domain.Change) domain.Verdict
+	// Assigned are the roles that are assigned in a tenant, as Rights know. May be nil: none are.
+	Assigned func(domain.TenantID) []domain.RoleID
 	// Mails says that mail can be sent from here.
 	Mails   bool
 	Observe func(command, outcome string, took time.Duration, attempts int) // may be nil
@@ -179,7 +183,7 @@ func (e *Engine) survey(ctx context.Context, tenant domain.TenantID, orders []Or
 	var first dcb.Query
 	for i, o := range orders {
 		if !known[i] {
-			decisions[i] = e.decision(o)
+			decisions[i] = e.decision(o, view)
 			first = append(first, decisions[i].FirstQuery(view.claim)...)
 			view.open |= decisions[i].Opens()
 		}
@@ -224,8 +228,10 @@ func abort(outcomes []Outcome, refused int) []Outcome {
 }
 
 // decision is the command's own, guarded by the state of the tenant and by If-Match.
-func (e *Engine) decision(o Order) dcb.Decision {
-	d := o.Command.Decide(e.env(o))
+func (e *Engine) decision(o Order, v *view) dcb.Decision {
+	env := e.env(o)
+	env.Ahead = v.foreseen
+	d := o.Command.Decide(env)
 	if kind, tags := o.target(); o.IfMatch > 0 && kind != "" {
 		latest := dcb.LatestOf(domain.Catalog.KindTypes(kind), tags, func(e dcb.Event) bool { return domain.Changes(e, tags[0]) })
 		fresh := func() error {
@@ -260,10 +266,20 @@ func (e *Engine) env(o Order) Env {
 	now = now.UTC().Truncate(time.Microsecond) // as the log and the tables keep it
 	return Env{
 		Tenant: o.Tenant, Now: now, Rights: o.Rights, Resolver: e.Resolver, Hash: e.Hash, Authn: e.Authn,
-		Session: domain.SessionID{UUID: o.By.Session}, App: o.app(), Privileged: o.Privileged,
-		IP: o.By.IP.Reveal(), Agent: o.By.Agent.Reveal(), Powerful: e.Powerful, Mails: e.Mails,
-		Secret: func(purpose string, id uuid.UUID) string { return e.Mint(purpose, o.Seed, id) },
+		Home: domain.TenantID{UUID: o.By.ActorTenant}, Session: domain.SessionID{UUID: o.By.Session}, Token: domain.TokenID{UUID: o.By.Token},
+		App: o.app(), Privileged: o.Privileged,
+		IP: o.By.IP.Reveal(), Agent: o.By.Agent.Reveal(), Powerful: e.Powerful, Mails: e.Mails, Judge: e.Judge,
+		Delegation: domain.DelegationID{UUID: o.By.Delegation}, Impersonation: domain.ImpersonationID{UUID: o.By.Impersonation},
+		Secret:   func(purpose string, id uuid.UUID) string { return e.Mint(purpose, o.Seed, id) },
+		Assigned: func() []domain.RoleID { return e.assigned(o.Tenant) },
 	}
+}
+
+func (e *Engine) assigned(t domain.TenantID) []domain.RoleID {
+	if e.Assigned == nil {
+		return nil
+	}
+	return e.Assigned(t)
 }
 
 // decide runs one decision on the view and adds its events to it, for the decisions that follow.
@@ -284,14 +300,14 @@ func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) (
 		return nil, domain.ErrTooMuch
 	}
 	pending := make([]dcb.Pending, len(events))
+	for i := range events {
+		events[i], pending[i].Tenant = dcb.Place(events[i], o.Tenant.UUID)
+	}
 	actor := o.actor(events)
 	for i, event := range events {
 		by := actor
 		by.Command, by.Target = o.Spec.Name, o.idOf(events)
-		pending[i] = dcb.Pending{Tenant: o.Tenant.UUID, Event: event, At: o.At, Provenance: by}
-		if far, ok := event.(dcb.Homed); ok {
-			pending[i].Tenant = far.Home()
-		}
+		pending[i].Event, pending[i].At, pending[i].Provenance = event, o.At, by
 		v.foresee(pending[i])
 	}
 	if len(events) > 0 && !o.At.IsZero() && pending[0].Tenant == v.tenant {

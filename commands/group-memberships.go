@@ -7,7 +7,7 @@ import (
 	"chancery/internal/dcb"
 )
 
-// AddGroupMember puts a user into a group.
+// AddGroupMember puts a user of the tenant into a group. One of another tenant is invited: see InviteToGroup.
 type AddGroupMember struct {
 	ID    domain.MembershipID `json:"id,omitzero" description:"id of the new membership; made if absent"`
 	Group domain.GroupID      `json:"group_id" required:"true" description:"the group"`
@@ -25,7 +25,9 @@ func (c AddGroupMember) Decide(env Env) dcb.Decision {
 	}
 	group, user, given := domain.GroupOf(c.Group), domain.UserStatusOf(c.User), env.grants()
 	used, is := domain.Used[domain.MemberAdded](c.ID), domain.MembershipOf(c.User, c.Group)
-	return dcb.From(append(given.group(c.Group), group, user, used, is)...).Then(given.next).Decide(func() ([]dcb.Event, error) {
+	e := domain.MemberAdded{Membership: c.ID, Group: c.Group, User: c.User, Role: c.Role}
+	duties := env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{e} })
+	return dcb.From(append(given.group(c.Group), group, user, used, is)...).Then(given.next).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		if err := c.Role.Check("/role"); err != nil {
 			return nil, err
 		}
@@ -45,10 +47,11 @@ func (c AddGroupMember) Decide(env Env) dcb.Decision {
 		case c.Role != domain.Member && !env.names(c.Group):
 			return nil, domain.ErrMayNotGive
 		}
-		if err := given.refusal(); err != nil {
+		if err := domain.FirstError(given.refusal(), duties.refusal()); err != nil {
 			return nil, err
 		}
-		return dcb.Emit(domain.MemberAdded{Membership: c.ID, Group: c.Group, User: c.User, Role: c.Role})
+		e.Judged = duties.judged()
+		return dcb.Emit(e)
 	})
 }
 
@@ -89,6 +92,8 @@ func (c ChangeGroupRole) Decide(env Env) dcb.Decision {
 			return nil, nil
 		case !env.names(c.Group):
 			return nil, domain.ErrMayNotGive
+		case m.Outside() && c.Role == domain.Owner:
+			return nil, domain.At("/role", domain.ErrOutsideOwner)
 		case owned.Value.IsTrue() && m.Role == domain.Owner && members.Value.Owners() == 1:
 			return nil, domain.ErrLastOwner
 		}
@@ -125,12 +130,12 @@ func (c RemoveGroupMember) Decide(env Env) dcb.Decision {
 			return nil, domain.At("/user_id", domain.ErrMembershipUnknown)
 		case asked && members.Value.Owners() == 1:
 			return nil, domain.ErrLastOwner
-		case m.Role != domain.Member && c.User != env.Rights.Actor() && !env.names(c.Group):
+		case m.Role != domain.Member && !env.Mine(c.User) && !env.names(c.Group):
 			return nil, domain.ErrMayNotGive
 		}
 		if err := left.refusal(nil); err != nil {
 			return nil, err
 		}
-		return dcb.Emit(domain.MemberRemoved{Membership: m.ID, Group: c.Group, User: c.User, Role: m.Role})
+		return env.removed(m, domain.OutsideRemoved), nil
 	})
 }

@@ -84,13 +84,14 @@ func (c MoveGroup) Target() dcb.Tagger { return c.ID }
 
 func (c MoveGroup) Decide(env Env) dcb.Decision {
 	g, up, below, given, left := domain.GroupOf(c.ID), groupsAbove(), groupsBelow(), env.grants(), env.leavingGroup()
+	duties := env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{domain.GroupMoved{Group: c.ID, Parent: c.Parent}} })
 	facts := append(up.start(some(c.Parent)...), given.group(c.Parent)...)
 	if !c.Parent.IsZero() {
 		facts = append(facts, below.start(c.ID)...)
 	}
 	return dcb.From(append(facts, g)...).Then(up.next).Then(below.next).Then(given.next).Then(func() []dcb.AnyFact {
 		return left.start(asGroup(g.Value.Parent))
-	}).Then(left.next).Decide(func() ([]dcb.Event, error) {
+	}).Then(left.next).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !g.Value.Exists:
 			return nil, domain.At("/id", domain.ErrGroupUnknown)
@@ -103,10 +104,10 @@ func (c MoveGroup) Decide(env Env) dcb.Decision {
 		case up.levels()+below.levels() > domain.MaxDepth:
 			return nil, domain.At("/parent_id", domain.ErrGroupDeep)
 		}
-		if err := domain.FirstError(given.refusal(), left.refusal(up)); err != nil {
+		if err := domain.FirstError(given.refusal(), left.refusal(up), duties.refusal()); err != nil {
 			return nil, err
 		}
-		return dcb.Emit(domain.GroupMoved{Group: c.ID, Parent: c.Parent, From: asGroup(g.Value.Parent)})
+		return dcb.Emit(domain.GroupMoved{Group: c.ID, Parent: c.Parent, From: asGroup(g.Value.Parent), Judged: duties.judged()})
 	})
 }
 
@@ -120,7 +121,8 @@ func (c DeleteGroup) Target() dcb.Tagger { return c.ID }
 func (c DeleteGroup) Decide(env Env) dcb.Decision {
 	g, below, left := domain.GroupOf(c.ID), domain.GroupChildren(c.ID), env.leavingGroup()
 	members, roles, overrides := domain.MembersOf(c.ID), domain.AssignmentsTo(c.ID), domain.OverridesTo(c.ID)
-	return dcb.From(append(left.start(c.ID), g, below, members, roles, overrides)...).Then(left.next).Decide(func() ([]dcb.Event, error) {
+	invitations := domain.InvitationsStanding(c.ID)
+	return dcb.From(append(left.start(c.ID), g, below, members, roles, overrides, invitations)...).Then(left.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !g.Value.Exists:
 			return nil, domain.At("/id", domain.ErrGroupUnknown)
@@ -132,7 +134,12 @@ func (c DeleteGroup) Decide(env Env) dcb.Decision {
 		}
 		var events []dcb.Event
 		for _, m := range inOrder(members.Value, func(m domain.Membership) uuid.UUID { return m.ID.UUID }) {
-			events = append(events, domain.MemberRemoved{Membership: m.ID, Group: c.ID, User: m.User, Role: m.Role})
+			events = append(events, env.removed(m, domain.OutsideGroupGone)...)
+		}
+		for _, i := range inOrder(invitations.Value, func(i domain.GroupInvitation) uuid.UUID { return i.Invitation.UUID }) {
+			if i.Status == domain.InvitationOpen {
+				events = append(events, env.withdrawn(i, domain.OutsideGroupGone)...)
+			}
 		}
 		for _, a := range inOrder(roles.Value, func(a domain.Assignment) uuid.UUID { return a.ID.UUID }) {
 			events = append(events, domain.RoleUnassigned{Assignment: a.ID, Role: a.Role, Group: c.ID, Reason: "the group was deleted"})

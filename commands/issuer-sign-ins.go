@@ -45,7 +45,8 @@ func (v Vouched) holds(i domain.Issuer) error {
 }
 
 // SignInByIssuer starts a session for whom an issuer vouches. Who that is follows from the issuer and its subject alone, never from an
-// address. Somebody unknown is registered where the issuer's terms allow it. Memberships follow the groups claim.
+// address. Somebody unknown is registered where the issuer's terms allow it. Memberships follow the groups claim, but for those that a
+// constraint forbids: nobody is kept out for what their issuer says of them.
 type SignInByIssuer struct {
 	ID     domain.SessionID
 	Ticket domain.TicketID // of the sign-in: it starts one session
@@ -66,6 +67,16 @@ func (c SignInByIssuer) Decide(env Env) dcb.Decision {
 	var known *guest
 	var groups *followed
 	var newcomer *newcomer
+	joins := func() []dcb.Event {
+		switch {
+		case groups == nil:
+			return nil
+		case newcomer != nil:
+			return append(newcomer.events(known.user), groups.events(c)...)
+		}
+		return groups.events(c)
+	}
+	duties := env.duties(env.Tenant, joins)
 	return dcb.From(issuer, used, holder).Then(func() []dcb.AnyFact {
 		switch {
 		case used.Value || c.holds(issuer.Value) != nil || known != nil:
@@ -83,24 +94,21 @@ func (c SignInByIssuer) Decide(env Env) dcb.Decision {
 		}
 		groups = known.follow(issuer.Value)
 		return groups.facts()
-	}).Decide(func() ([]dcb.Event, error) {
+	}).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		if used.Value {
 			return nil, domain.ErrTicket
 		}
 		if err := c.holds(issuer.Value); err != nil {
 			return nil, err
 		}
-		var events []dcb.Event
 		switch {
-		case newcomer != nil:
-			if !newcomer.welcome() {
-				return nil, domain.ErrIdentityAlone
-			}
-			events = newcomer.events(known.user)
-		case !known.session.active():
+		case newcomer != nil && !newcomer.welcome():
+			return nil, domain.ErrIdentityAlone
+		case newcomer == nil && !known.session.active():
 			return nil, domain.ErrUserNotActive
 		}
-		return append(append(events, groups.events(c)...), known.started(c)), nil
+		events, err := duties.spared(joins())
+		return append(events, known.started(c)), err
 	})
 }
 

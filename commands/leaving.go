@@ -11,6 +11,7 @@ type leaving[ID place, S any] struct {
 	sparing
 	env    Env
 	places *climb[ID, S] // the place that is left, and all above it
+	ask    func(dcb.Tagger) *dcb.Fact[domain.Overrides]
 	denies map[ID]*dcb.Fact[domain.Overrides]
 }
 
@@ -22,11 +23,29 @@ type place interface {
 }
 
 func (env Env) leavingGroup() *leaving[domain.GroupID, domain.Group] {
-	return &leaving[domain.GroupID, domain.Group]{sparing{rights: env.Rights}, env, groupsAbove(), map[domain.GroupID]*dcb.Fact[domain.Overrides]{}}
+	return newLeaving(env, groupsAbove(), domain.OverridesTo)
 }
 
+// leavingAbroad is leavingGroup of another tenant, in which whoever leaves may lift nothing.
+func (env Env) leavingAbroad(host domain.HomeID) *leaving[domain.GroupID, domain.Group] {
+	env.Rights = powerless{}
+	return newLeaving(env, groupsAboveIn(host), func(place dcb.Tagger) *dcb.Fact[domain.Overrides] {
+		return domain.OverridesTo(place).Only(host.UUID)
+	})
+}
+
+// powerless has no rights at all.
+type powerless struct{ System }
+
+func (powerless) Holds(domain.Pattern, domain.Scope) bool { return false }
+func (powerless) HoldsEverything() bool                   { return false }
+
 func (env Env) leavingDepartment() *leaving[domain.DepartmentID, domain.Node] {
-	return &leaving[domain.DepartmentID, domain.Node]{sparing{rights: env.Rights}, env, departmentsAbove(), map[domain.DepartmentID]*dcb.Fact[domain.Overrides]{}}
+	return newLeaving(env, departmentsAbove(), domain.OverridesTo)
+}
+
+func newLeaving[ID place, S any](env Env, up *climb[ID, S], ask func(dcb.Tagger) *dcb.Fact[domain.Overrides]) *leaving[ID, S] {
+	return &leaving[ID, S]{sparing{rights: env.Rights}, env, up, ask, map[ID]*dcb.Fact[domain.Overrides]{}}
 }
 
 // start asks about the place that is left; about none where nothing is kept from the actor.
@@ -44,7 +63,7 @@ func (l *leaving[ID, S]) deniesOf() []dcb.AnyFact {
 	var facts []dcb.AnyFact
 	for id := range l.places.known {
 		if l.denies[id] == nil {
-			l.denies[id] = domain.OverridesTo(id)
+			l.denies[id] = l.ask(id)
 			facts = append(facts, l.denies[id])
 		}
 	}

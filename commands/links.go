@@ -79,6 +79,22 @@ func (c RevokeLink) Decide(Env) dcb.Decision {
 	})
 }
 
+// ExpireLink says that a link is over and was not followed. It is no command of callers: Chancery gives it to itself when that
+// is due. Saying it twice changes nothing.
+type ExpireLink struct{ ID domain.LinkID }
+
+func (c ExpireLink) Target() dcb.Tagger { return c.ID }
+
+func (c ExpireLink) Decide(env Env) dcb.Decision {
+	l := domain.LinkOf(c.ID)
+	return dcb.From(l).Decide(func() ([]dcb.Event, error) {
+		if !l.Value.Live || env.Now.Before(l.Value.ExpiresAt) {
+			return nil, nil
+		}
+		return dcb.Emit(domain.LinkExpired{Link: c.ID, User: l.Value.User})
+	})
+}
+
 // newLink is a link on its way to a user.
 type newLink struct {
 	env     Env

@@ -45,7 +45,12 @@ func (c AddOverride) Decide(env Env) dcb.Decision { //nolint:cyclop // one case 
 	if c.Effect == domain.Deny {
 		facts = append(facts, admins.facts()...)
 	}
-	return dcb.From(facts...).Then(admins.next).Decide(func() ([]dcb.Event, error) {
+	e := domain.OverrideAdded{
+		Override: c.ID, Effect: c.Effect, Privilege: c.Privilege, User: c.User, Department: c.Department, Group: c.Group,
+		Scope: c.On, ExpiresAt: c.ExpiresAt, Reason: c.Reason,
+	}
+	duties := env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{e} })
+	return dcb.From(facts...).Then(admins.next).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		err := domain.FirstError(c.Privilege.Check("/privilege"), c.On.Check("/scope"),
 			checkEnd(env, c.ExpiresAt, most.Value, domain.ErrTooLong), domain.CheckName("/reason", c.Reason))
 		if err == nil && to.Count() == 1 {
@@ -66,13 +71,11 @@ func (c AddOverride) Decide(env Env) dcb.Decision { //nolint:cyclop // one case 
 		case c.Effect == domain.Allow && !env.Rights.Holds(c.Privilege, c.On):
 			return nil, domain.At("/privilege", domain.ErrMayNotGive)
 		}
-		if err := c.locksOut(admins); err != nil {
+		if err := domain.FirstError(c.locksOut(admins), duties.refusal()); err != nil {
 			return nil, err
 		}
-		return dcb.Emit(domain.OverrideAdded{
-			Override: c.ID, Effect: c.Effect, Privilege: c.Privilege, User: c.User, Department: c.Department, Group: c.Group,
-			Scope: c.On, ExpiresAt: c.ExpiresAt, Reason: c.Reason,
-		})
+		e.Judged = duties.judged()
+		return dcb.Emit(e)
 	})
 }
 
@@ -83,7 +86,7 @@ func (c AddOverride) locksOut(admins *administrators) error {
 		return nil
 	case c.User.IsZero():
 		return &domain.InputError{Refusal: domain.ErrLastAdmin, Pointer: "/user_id", Detail: "on the platform a deny must name one user"}
-	case c.User == admins.env.Rights.Actor():
+	case admins.env.Self(c.User):
 		return domain.At("/user_id", domain.ErrSelf)
 	case admins.last(func(a domain.Assignment) bool { return a.To.User == c.User }):
 		return domain.At("/user_id", domain.ErrLastAdmin)
@@ -112,12 +115,29 @@ func (c RevokeOverride) Decide(env Env) dcb.Decision {
 		switch {
 		case !o.Value.Known:
 			return nil, domain.At("/id", domain.ErrOverrideUnknown)
-		case o.Value.Revoked:
+		case o.Value.Ended:
 			return nil, nil
 		case o.Value.Effect == domain.Deny && env.Now.Before(o.Value.ExpiresAt) && !env.Rights.Holds(o.Value.Privilege, o.Value.Scope):
 			return nil, domain.ErrMayNotGive // least of all to themselves: what a deny held back becomes effective
 		}
 		to := o.Value.To
 		return dcb.Emit(domain.OverrideRevoked{Override: c.ID, User: to.User, Department: to.Department, Group: to.Group, Reason: c.Reason})
+	})
+}
+
+// ExpireOverride says that an override is over. It is no command of callers: Chancery gives it to itself when that is due.
+// Saying it twice changes nothing.
+type ExpireOverride struct{ ID domain.OverrideID }
+
+func (c ExpireOverride) Target() dcb.Tagger { return c.ID }
+
+func (c ExpireOverride) Decide(env Env) dcb.Decision {
+	o := domain.OverrideOf(c.ID)
+	return dcb.From(o).Decide(func() ([]dcb.Event, error) {
+		v := o.Value
+		if !v.Known || v.Ended || env.Now.Before(v.ExpiresAt) {
+			return nil, nil
+		}
+		return dcb.Emit(domain.OverrideExpired{Override: c.ID, User: v.To.User, Department: v.To.Department, Group: v.To.Group})
 	})
 }

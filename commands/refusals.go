@@ -24,10 +24,34 @@ type Refusals struct {
 }
 
 type refusal struct {
-	tenant        domain.TenantID
-	user          domain.UserID
+	by            Party
 	command, code string
 	of            string // the object, where nobody is known who did it
+}
+
+// Party is who was refused: a user, in their own tenant, and for whom they acted.
+type Party struct {
+	Tenant        domain.TenantID
+	User          domain.UserID // nobody: it is not known who
+	For           domain.UserID // nobody: for themselves
+	Delegation    domain.DelegationID
+	Chain         [domain.MaxChain]domain.DelegationID // that Delegation rests on, the first one first, as many as there are
+	Impersonation domain.ImpersonationID
+}
+
+func (p Party) provenance() dcb.Provenance {
+	by := dcb.Provenance{
+		Actor: p.User.UUID, Effective: p.User.UUID, ActorTenant: p.Tenant.UUID, Delegation: p.Delegation.UUID, Impersonation: p.Impersonation.UUID,
+	}
+	if !p.For.IsZero() {
+		by.Effective = p.For.UUID
+	}
+	for _, id := range p.Chain {
+		if !id.IsZero() {
+			by.Chain = append(by.Chain, id.UUID)
+		}
+	}
+	return by
 }
 
 type tally struct {
@@ -49,16 +73,16 @@ func NewRefusals(e *Engine, log *slog.Logger) *Refusals {
 }
 
 // Note counts a refusal. It never waits.
-func (r *Refusals) Note(tenant domain.TenantID, user domain.UserID, command, code, object string) {
+func (r *Refusals) Note(by Party, command, code, object string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.Engine.Now() // under the lock, so that the last is never before the first
-	key := refusal{tenant: tenant, user: user, command: command, code: code}
-	if user.IsZero() {
+	key := refusal{by: by, command: command, code: code}
+	if by.User.IsZero() {
 		key.of = object
 	}
 	if _, known := r.pending[key]; !known && len(r.pending) >= refusalKinds {
-		key, object = refusal{tenant: domain.Root, command: "*", code: "*"}, ""
+		key, object = refusal{by: Party{Tenant: domain.Root}, command: "*", code: "*"}, ""
 	}
 	t := r.pending[key]
 	if t == nil {
@@ -110,8 +134,8 @@ func (r *Refusals) due(all bool) map[domain.TenantID][]Order {
 			event := domain.CommandRefused{
 				Command: key.command, Code: key.code, Object: t.object, Count: t.count, First: t.first, Last: t.last,
 			}
-			by := dcb.Provenance{Actor: key.user.UUID, Effective: key.user.UUID, ActorTenant: key.tenant.UUID}
-			orders[key.tenant] = append(orders[key.tenant], SystemOrder("record-refusal", recordRefusal{event}, key.tenant, by))
+			home := key.by.Tenant
+			orders[home] = append(orders[home], SystemOrder("record-refusal", recordRefusal{event}, home, key.by.provenance()))
 			t.count, t.written = 0, true
 		}
 		if over {

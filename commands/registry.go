@@ -27,6 +27,12 @@ var Registry = []Spec{
 	of[ChangeGroupRole]("core.group-memberships.change", "Make a member something else to the group."),
 	of[RemoveGroupMember]("core.group-memberships.remove", "Take a user out of a group."),
 
+	of[InviteToGroup]("core.group-invitations.create", "Invite a user of another tenant into a group.").stepUp(),
+	of[AcceptGroupInvitation]("core.group-invitations.accept", "Join a group of another tenant, as the invited user.").own().stepUp(),
+	of[DeclineGroupInvitation]("core.group-invitations.decline", "Decline an invitation into a group of another tenant, as the invited user.").own(),
+	of[WithdrawGroupInvitation]("core.group-invitations.withdraw", "Take an invitation back that nobody has answered."),
+	of[LeaveGroup]("core.group-invitations.leave", "Leave a group of another tenant, or take a user of one's own tenant out of it.").own(),
+
 	of[SetPolicy]("core.policies.set", "Give a setting a value.").stepUp(),
 	of[ResetPolicy]("core.policies.reset", "Return a setting to its default.").stepUp(),
 
@@ -89,6 +95,28 @@ var Registry = []Spec{
 	of[AssignRole]("core.assignments.assign", "Give a role to a user, a department or a group.").stepUp(),
 	of[UnassignRole]("core.assignments.unassign", "Take a role back."),
 
+	of[ApproveRequest]("core.approvals.approve", "Give what somebody else asked for: an assignment or a delegation that needs approval.").stepUp(),
+	of[DenyRequest]("core.approvals.deny", "Refuse what somebody asked for."),
+	of[CancelRequest]("core.approvals.cancel", "Withdraw a request for approval, one's own or somebody else's.").own(),
+
+	of[StartReview]("core.reviews.start", "Begin a review of who has access, and say what silence means.").stepUp(),
+	of[DecideReviewItem]("core.reviews.decide", "Keep an item under review, or take it back."),
+	of[CloseReview]("core.reviews.close", "End a review early; what is undecided stays as it is."),
+
+	of[CreateConstraint]("core.constraints.create", "Separate duties: roles that exclude one another, roles of a few, roles that need another.").stepUp(),
+	of[RemoveConstraint]("core.constraints.remove", "End such a constraint; what it kept back becomes effective.").stepUp(),
+
 	of[AddOverride]("core.overrides.add", "Allow or deny a privilege past all roles, for a time.").stepUp(),
 	of[RevokeOverride]("core.overrides.revoke", "End an override.").stepUp(),
+
+	of[StartImpersonation]("core.impersonations.start", "Act as a user, for an hour at most; the answer shows the token once.").stepUp(),
+	of[RequestImpersonation]("core.impersonations.request", "Ask for the consent to act as a user."),
+	of[ConsentToImpersonation]("core.impersonations.consent", "Allow that somebody acts as oneself, or as a user of one's tenant.").own().stepUp(),
+	of[RefuseImpersonation]("core.impersonations.refuse", "Forbid it, or take the consent back before it is used.").own(),
+	of[EndImpersonation]("core.impersonations.end", "End an impersonation, or withdraw the request for one.").own().reviving(),
+
+	of[GrantDelegation]("core.delegations.grant", "Offer somebody to act with rights of the caller.").own().stepUp(),
+	of[AcceptDelegation]("core.delegations.accept", "Agree to act for somebody.").own().stepUp(),
+	of[DeclineDelegation]("core.delegations.decline", "Refuse to act for somebody.").own(),
+	of[RevokeDelegation]("core.delegations.revoke", "End a delegation, and all that rest on it.").own().reviving(),
 }

@@ -78,7 +78,7 @@ func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, 
 }
 
 // mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another, nor
-// another session by the seed or the codes that were shown in this one.
+// another session by the seed or the codes that were shown in this one, nor either by an impersonation that is not bound to it.
 func mayHearAgain(o Order, events []dcb.Recorded) bool {
 	if _, reveals := o.Command.(Revealing); !reveals || len(events) == 0 {
 		return true
@@ -88,6 +88,8 @@ func mayHearAgain(o Order, events []dcb.Recorded) bool {
 		return events[0].Token == o.By.Token || o.Rights.WithinCeiling([]domain.Pattern{domain.Everything})
 	case "credential":
 		return events[0].Session == o.By.Session
+	case "impersonation":
+		return events[0].Session == o.By.Session && events[0].Token == o.By.Token
 	}
 	return true
 }

@@ -181,7 +181,7 @@ func (c DeleteRole) Decide(env Env) dcb.Decision {
 		if err := env.ofTenant(r.Value); err != nil {
 			return nil, err
 		}
-		if len(given.Value)+len(heirs.Value) > 0 {
+		if given.Value.Standing(env.Now) || len(heirs.Value) > 0 {
 			return nil, domain.ErrRoleInUse
 		}
 		var events []dcb.Event
@@ -247,8 +247,10 @@ func (c AddRoleParent) Target() dcb.Tagger { return c.ID }
 
 func (c AddRoleParent) Decide(env Env) dcb.Decision {
 	r, parent, up := domain.RoleOf(c.ID), env.parents([]domain.RoleID{c.Parent}), rolesAbove()
+	e := domain.RoleParentAdded{Role: c.ID, Parent: c.Parent}
+	duties := env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{e} })
 	facts := append(parent.facts(), up.start(c.Parent)...)
-	return dcb.From(append(facts, r)...).Then(up.next).Then(parent.given.next).Decide(func() ([]dcb.Event, error) {
+	return dcb.From(append(facts, r)...).Then(up.next).Then(parent.given.next).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		if err := domain.FirstError(env.ofTenant(r.Value), parent.refusal("/parent_id")); err != nil {
 			return nil, err
 		}
@@ -258,7 +260,11 @@ func (c AddRoleParent) Decide(env Env) dcb.Decision {
 		if _, has := r.Value.Parents[c.Parent]; has {
 			return nil, nil
 		}
-		return dcb.Emit(domain.RoleParentAdded{Role: c.ID, Parent: c.Parent})
+		if err := duties.refusal(); err != nil {
+			return nil, err
+		}
+		e.Judged = duties.judged()
+		return dcb.Emit(e)
 	})
 }
 

@@ -72,6 +72,7 @@ func (env Env) covers(u domain.UserID) bool {
 type System struct{}
 
 func (System) Actor() domain.UserID                     { return domain.UserID{} }
+func (System) Effective() domain.UserID                 { return domain.UserID{} }
 func (System) Holds(domain.Pattern, domain.Scope) bool  { return true }
 func (System) Denied(domain.Pattern, domain.Scope) bool { return false }
 func (System) HoldsEverything() bool                    { return true }

@@ -111,3 +111,37 @@ func (c SignOut) Decide(Env) dcb.Decision {
 		return dcb.Emit(domain.SessionEnded{Session: c.Session, User: s.Value.User, Reason: domain.SignedOut})
 	})
 }
+
+// CloseSession ends a session because of something else that ended. It is no command of callers.
+type CloseSession struct {
+	ID     domain.SessionID
+	Reason string
+}
+
+func (c CloseSession) Target() dcb.Tagger { return c.ID }
+
+func (c CloseSession) Decide(Env) dcb.Decision {
+	s := domain.SessionOf(c.ID)
+	return dcb.From(s).Decide(func() ([]dcb.Event, error) {
+		if !s.Value.Live {
+			return nil, nil
+		}
+		return dcb.Emit(domain.SessionEnded{Session: c.ID, User: s.Value.User, Reason: c.Reason})
+	})
+}
+
+// ExpireSession says that the longest life of a session is over. It is no command of callers: Chancery gives it to itself when
+// that is due. Saying it twice changes nothing.
+type ExpireSession struct{ ID domain.SessionID }
+
+func (c ExpireSession) Target() dcb.Tagger { return c.ID }
+
+func (c ExpireSession) Decide(env Env) dcb.Decision {
+	s := domain.SessionOf(c.ID)
+	return dcb.From(s).Decide(func() ([]dcb.Event, error) {
+		if !s.Value.Live || env.Now.Before(s.Value.ExpiresAt) {
+			return nil, nil
+		}
+		return dcb.Emit(domain.SessionEnded{Session: c.ID, User: s.Value.User, Reason: domain.SessionExpired})
+	})
+}

@@ -145,6 +145,23 @@ func (c RevokeToken) Decide(Env) dcb.Decision {
 	})
 }
 
+// ExpireToken says that a token is over. It is no command of callers: Chancery gives it to itself when that is due. Saying it
+// twice changes nothing.
+type ExpireToken struct{ ID domain.TokenID }
+
+func (c ExpireToken) Target() dcb.Tagger { return c.ID }
+
+func (c ExpireToken) Decide(env Env) dcb.Decision {
+	t := domain.TokenOf(c.ID)
+	return dcb.From(t).Decide(func() ([]dcb.Event, error) {
+		v := t.Value
+		if !v.Known || v.Revoked || v.Expired || env.Now.Before(v.ExpiresAt) {
+			return nil, nil
+		}
+		return dcb.Emit(domain.TokenExpired{Token: c.ID, User: v.User})
+	})
+}
+
 // checkEnd refuses an end that is missing, past, or farther than the policy allows (0: no bound).
 func checkEnd(env Env, end time.Time, most domain.Policy, tooLong *domain.Refusal) error {
 	switch {

@@ -32,7 +32,10 @@ func (c RegisterUser) Decide(env Env) dcb.Decision {
 	if !c.Department.IsZero() {
 		facts = append(facts, department)
 	}
-	return dcb.From(facts...).Then(given.next).Decide(func() ([]dcb.Event, error) {
+	duties := env.duties(env.Tenant, func() []dcb.Event {
+		return []dcb.Event{domain.UserRegistered{User: c.ID, Department: c.Department, Status: c.Status}}
+	})
+	return dcb.From(facts...).Then(given.next).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		if err := domain.CheckName("/display_name", c.DisplayName); err != nil {
 			return nil, err
 		}
@@ -49,12 +52,12 @@ func (c RegisterUser) Decide(env Env) dcb.Decision {
 		case !c.Department.IsZero() && !department.Value.Exists:
 			return nil, domain.At("/department_id", domain.ErrDepartmentUnknown)
 		}
-		if err := given.refusal(); err != nil {
+		if err := domain.FirstError(given.refusal(), duties.refusal()); err != nil {
 			return nil, err
 		}
 		return dcb.Emit(domain.UserRegistered{
 			User: c.ID, Email: dcb.Plain(string(address.email)), EmailKey: address.email.Claim(),
-			DisplayName: dcb.Plain(c.DisplayName), Department: c.Department, Status: c.Status,
+			DisplayName: dcb.Plain(c.DisplayName), Department: c.Department, Status: c.Status, Judged: duties.judged(),
 		})
 	})
 }
@@ -204,13 +207,14 @@ func (c MoveUser) Target() dcb.Tagger { return c.ID }
 
 func (c MoveUser) Decide(env Env) dcb.Decision {
 	u, department, given, left := domain.UserStatusOf(c.ID), domain.DepartmentOf(c.Department), env.grants(), env.leavingDepartment()
+	duties := env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{domain.UserMoved{User: c.ID, Department: c.Department}} })
 	facts := append(given.department(c.Department), u)
 	if !c.Department.IsZero() {
 		facts = append(facts, department)
 	}
 	return dcb.From(facts...).Then(given.next).Then(func() []dcb.AnyFact {
 		return left.start(u.Value.Department)
-	}).Then(left.next).Decide(func() ([]dcb.Event, error) {
+	}).Then(left.next).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !u.Value.Exists():
 			return nil, domain.At("/id", domain.ErrUserUnknown)
@@ -219,10 +223,10 @@ func (c MoveUser) Decide(env Env) dcb.Decision {
 		case u.Value.Department == c.Department:
 			return nil, nil
 		}
-		if err := domain.FirstError(given.refusal(), left.refusal(given.departments)); err != nil {
+		if err := domain.FirstError(given.refusal(), left.refusal(given.departments), duties.refusal()); err != nil {
 			return nil, err
 		}
-		return dcb.Emit(domain.UserMoved{User: c.ID, Department: c.Department, From: u.Value.Department})
+		return dcb.Emit(domain.UserMoved{User: c.ID, Department: c.Department, From: u.Value.Department, Judged: duties.judged()})
 	})
 }
 
@@ -243,7 +247,7 @@ func (c DeactivateUser) Decide(env Env) dcb.Decision {
 		switch {
 		case !u.Value.Exists():
 			return nil, domain.At("/id", domain.ErrUserUnknown)
-		case env.Rights.Actor() == c.ID:
+		case env.Self(c.ID):
 			return nil, domain.ErrSelf
 		case u.Value.Status == domain.UserInactive:
 			return nil, nil
@@ -263,8 +267,8 @@ type ReactivateUser struct {
 func (c ReactivateUser) Target() dcb.Tagger { return c.ID }
 
 func (c ReactivateUser) Decide(env Env) dcb.Decision {
-	u := domain.UserStatusOf(c.ID)
-	return dcb.From(u).Decide(func() ([]dcb.Event, error) {
+	u, duties := domain.UserStatusOf(c.ID), env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{domain.UserReactivated{User: c.ID}} })
+	return dcb.From(u).Then(duties.next).Decide(func() ([]dcb.Event, error) {
 		switch {
 		case !u.Value.Exists():
 			return nil, domain.At("/id", domain.ErrUserUnknown)
@@ -273,6 +277,9 @@ func (c ReactivateUser) Decide(env Env) dcb.Decision {
 		case !env.covers(c.ID):
 			return nil, domain.ErrMayNotGive
 		}
-		return dcb.Emit(domain.UserReactivated{User: c.ID})
+		if err := duties.refusal(); err != nil {
+			return nil, err
+		}
+		return dcb.Emit(domain.UserReactivated{User: c.ID, Judged: duties.judged()})
 	})
 }

@@ -140,6 +140,17 @@ func (v *view) foresee(p dcb.Pending) {
 	})
 }
 
+// foreseen are the events that the batch itself decided so far, as far as they are of that tenant.
+func (v *view) foreseen(t domain.TenantID) []dcb.Event {
+	var events []dcb.Event
+	for _, r := range v.events {
+		if r.Position > math.MaxInt64/2 && r.Tenant == t.UUID {
+			events = append(events, r.Event)
+		}
+	}
+	return events
+}
+
 func nameOf(i dcb.Item) string {
 	n := 0
 	for _, t := range i.Tags {

@@ -59,6 +59,12 @@ func groupsAbove() *climb[domain.GroupID, domain.Group] {
 	return newClimb(domain.GroupOf, func(g domain.Group) []domain.GroupID { return above(g.Node, asGroup) })
 }
 
+// groupsAboveIn is groupsAbove of another tenant.
+func groupsAboveIn(host domain.HomeID) *climb[domain.GroupID, domain.Group] {
+	there := func(g domain.GroupID) *dcb.Fact[domain.Group] { return domain.GroupOf(g).Only(host.UUID) }
+	return newClimb(there, func(g domain.Group) []domain.GroupID { return above(g.Node, asGroup) })
+}
+
 func departmentsAbove() *climb[domain.DepartmentID, domain.Node] {
 	return newClimb(domain.DepartmentOf, func(n domain.Node) []domain.DepartmentID { return above(n, asDepartment) })
 }

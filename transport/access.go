@@ -23,9 +23,10 @@ type Judge interface {
 	Decide(access.Question) access.Answer
 	Explain(access.Question) access.Explanation
 	User(domain.UserID) (domain.TenantID, domain.UserStatus, bool)
-	SearchSubjects(t domain.TenantID, p domain.Privilege, s domain.Scope, at time.Time) []domain.UserID
-	SearchResources(t domain.TenantID, u domain.UserID, p domain.Privilege, typ string, at time.Time) (ids []string, whole bool)
-	SearchActions(t domain.TenantID, u domain.UserID, s domain.Scope, at time.Time, of []domain.Privilege) []domain.Privilege
+	Knows(t domain.TenantID, u domain.UserID, q access.Question) bool
+	SearchSubjects(access.Question) []domain.UserID
+	SearchResources(q access.Question, typ string) (ids []string, whole bool)
+	SearchActions(q access.Question, of []domain.Privilege) []domain.Privilege
 	Position() int64
 }
 
@@ -61,6 +62,7 @@ type (
 		AsOf        jsontext.Value `json:"as_of,omitzero" description:"a position or a time: decide as of then"`
 		MinPosition jsontext.Value `json:"min_position,omitzero" description:"the decision must have seen this position"`
 		Explain     bool           `json:"explain,omitzero" description:"tell the reasons, down to the events"`
+		Delegation  string         `json:"delegation,omitzero" description:"the id of a delegation: what its delegate, the subject, may do under it; absent: what the subject may do alone or, asked by the subject, in this very request"`
 	}
 )
 
@@ -223,7 +225,11 @@ func (s *Server) evaluate(c *call, r evaluationRequest) (decision, int64, error)
 	if err != nil {
 		return decision{}, 0, err
 	}
-	q := access.Question{Tenant: c.tenant, User: s.subject(c, judge, r.Subject), Privilege: domain.Privilege(r.Action.Name), At: when}
+	q, err := s.asked(c, judge, r, when)
+	if err != nil {
+		return decision{}, 0, err
+	}
+	q.Privilege = domain.Privilege(r.Action.Name)
 	scope, known := s.scope(c, r.Resource)
 	q.Scope = scope
 	if r.Context.explains() {
@@ -300,16 +306,24 @@ func (rc *requestContext) placed() bool {
 	return rc != nil && (rc.Explain || len(rc.AsOf) > 0 || len(rc.MinPosition) > 0)
 }
 
-// subject is the user asked about. A user of another tenant is one that does not exist, unless they are of the platform.
-func (s *Server) subject(c *call, judge Judge, e *entity) domain.UserID {
-	id, ok := userID(e)
-	if !ok {
-		return domain.UserID{}
+// asked is a question about the subject: alone, or acting for somebody.
+func (s *Server) asked(c *call, judge Judge, r evaluationRequest, when time.Time) (access.Question, error) {
+	q := access.Question{Tenant: c.tenant, At: when}
+	id, isUser := userID(r.Subject)
+	switch {
+	case r.Context != nil && r.Context.Delegation != "":
+		d, err := uuid.Parse(r.Context.Delegation)
+		if err != nil {
+			return q, badBody(inputError{Pointer: "/context/delegation", Detail: "must be the id of a delegation"})
+		}
+		q.Delegation = domain.DelegationID{UUID: d}
+	case isUser && id == c.caller.User:
+		q.Delegation, q.Impersonation = c.caller.Delegation, c.caller.Impersonation
 	}
-	if home, _, known := judge.User(id); !known || home != c.tenant && home != domain.Root {
-		return domain.UserID{}
+	if isUser && (id == c.caller.User || judge.Knows(c.tenant, id, q)) {
+		q.User = id
 	}
-	return id
+	return q, nil
 }
 
 func userID(e *entity) (domain.UserID, bool) {
@@ -329,9 +343,10 @@ func (s *Server) scope(c *call, e *entity) (scope domain.Scope, known bool) {
 	return "", found && id == c.tenant
 }
 
-// mayAsk lets everybody ask about themselves; about others only those who hold core.access.evaluate.
+// mayAsk lets everybody ask about themselves, and about whom they act as; about others only those who hold core.access.evaluate.
 func (s *Server) mayAsk(c *call, subject *entity) error {
-	if id, ok := userID(subject); ok && id == c.caller.User {
+	id, ok := userID(subject)
+	if ok && (id == c.caller.User || !c.caller.Impersonation.IsZero() && id == c.caller.For) {
 		return nil
 	}
 	return s.may(c, "core.access.evaluate")
@@ -345,7 +360,7 @@ func (s *Server) explain(c *call, judge Judge, q access.Question, known bool) (d
 		d.Context.Reason = "resource-unknown"
 		return d, e.Position, nil
 	}
-	if home, _, found := judge.User(q.User); found && home != c.tenant && c.caller.Tenant != domain.Root {
+	if home, _, found := judge.User(q.User); found && home == domain.Root && c.caller.Stands() != domain.Root {
 		return d, e.Position, nil
 	}
 	names, err := s.eventNames(c, e.Positions())

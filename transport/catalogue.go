@@ -62,10 +62,8 @@ func (s *Server) catalogue(c *call) error {
 }
 
 func (s *Server) mayRun(c *call, spec *commands.Spec) bool {
-	q := access.Question{
-		Tenant: c.tenant, User: c.caller.User, Privilege: spec.Privilege, Platform: spec.Platform, At: c.now, Ceiling: c.caller.Scopes,
-	}
-	if spec.Signed && c.caller.Session.IsZero() {
+	q := c.caller.Asking(access.Question{Tenant: c.tenant, Privilege: spec.Privilege, Platform: spec.Platform}, c.now)
+	if spec.Signed && c.caller.Session.IsZero() || spec.StepUp && !c.caller.Impersonation.IsZero() {
 		return false
 	}
 	if s.config.Access.Decide(q).Allowed || spec.Own && s.onlyNotGranted(c, q) {
@@ -76,7 +74,7 @@ func (s *Server) mayRun(c *call, spec *commands.Spec) bool {
 		return false
 	}
 	typ, _, _ := strings.Cut(string(scoped.Scope()), ":")
-	known, _ := s.config.Access.SearchResources(c.tenant, c.caller.User, spec.Privilege, typ, c.now)
+	known, _ := s.config.Access.SearchResources(q, typ)
 	for _, id := range known {
 		q.Scope = domain.Scope(typ + ":" + id)
 		if s.config.Access.Decide(q).Allowed {

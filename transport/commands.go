@@ -86,6 +86,8 @@ func (s *Server) order(c *call, spec *commands.Spec, body []byte) (commands.Orde
 func (s *Server) proven(c *call, o commands.Order) error {
 	signed := !c.caller.Session.IsZero()
 	switch p, proves := o.Command.(commands.Proving); {
+	case o.Spec.StepUp && !c.caller.Impersonation.IsZero(): // there is nobody who could prove to be the target
+		return domain.ErrImpersonating
 	case o.Spec.Signed && !signed:
 		return domain.ErrSessionNeeded
 	case o.Spec.StepUp && (signed || c.caller.Issuer != (domain.IssuerID{})) && c.now.Sub(c.caller.AuthenticatedAt) > c.caller.ProofLasts:
@@ -108,8 +110,8 @@ func (s *Server) allowCommand(c *call, q access.Question) error {
 // onlyNotGranted reports whether nothing but a grant is missing to a user of the tenant: no override denies it, and the
 // token was not issued for less.
 func (s *Server) onlyNotGranted(c *call, q access.Question) bool {
-	q.User, q.At, q.Ceiling = c.caller.User, c.now, c.caller.Scopes
-	return !q.Platform && c.caller.Tenant == q.Tenant && s.config.Access.Decide(q).Why == access.NotGranted
+	q = c.caller.Asking(q, c.now)
+	return !q.Platform && c.caller.Stands() == q.Tenant && s.config.Access.Decide(q).Why == access.NotGranted
 }
 
 // keyed makes an order one that the caller may repeat, if there is a key and the command allows it. Parts are what tells
@@ -121,6 +123,9 @@ func (s *Server) keyed(c *call, o commands.Order, key, command string, parts ...
 		return o
 	}
 	o.Keyed = true
+	if c.caller.Acting() { // who acts for somebody has keys of their own there
+		key = c.caller.Delegation.String() + c.caller.Impersonation.String() + key
+	}
 	o.Request = requestOf(c.tenant, c.caller.User, key)
 	parts = append([][]byte{[]byte(command)}, parts...)
 	o.Fingerprint, o.Former = s.config.Fingerprint(parts...), commands.Fingerprint(parts...)
@@ -198,7 +203,7 @@ func (s *Server) note(c *call, o commands.Order, err error) {
 	if len(object) > 128 || !printable(object, '!') {
 		object = ""
 	}
-	s.config.Refusals.Note(c.caller.Tenant, c.caller.User, o.Spec.Name, refusal.Code, object)
+	s.config.Refusals.Note(c.party(), o.Spec.Name, refusal.Code, object)
 }
 
 // appendResult appends an object without its end. Everything in it but what is revealed consists of plain words.

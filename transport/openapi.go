@@ -210,6 +210,7 @@ func (d *describer) everything() {
 		})
 	}
 	d.add(operation{method: post, path: tenant + "/users/{id}/export", tag: "queries", summary: "Everything about a user as one archive; that it was taken is recorded first.", media: "application/zip"})
+	d.add(operation{method: get, path: tenant + "/groups/{id}/members", tag: "queries", summary: "The members of a group; to members from other tenants those whom the tenant's policy lets them see.", request: []any{new(readHeaders), new(asOfParameter), new(pageParameters)}, answer: pageOf(readmodels.GroupMember{})})
 	for _, c := range readmodels.Collections {
 		at := tenant + "/" + c.Name
 		if c.Name == "tenants" {
@@ -220,6 +221,7 @@ func (d *describer) everything() {
 	for _, prefix := range []string{"", tenant} {
 		d.access(prefix + "/access/v1")
 	}
+	d.add(operation{method: post, path: tenant + "/access/v1/preview", tag: "access", summary: "Who would gain and who would lose what by a command? Nothing is changed.", request: []any{new(previewRequest)}, answer: new(previewAnswer)})
 	d.add(operation{method: get, path: wellKnown, tag: "access", summary: "Where to ask about access (AuthZEN 1.0).", open: true, answer: new(configuration)})
 	d.add(operation{method: get, path: wellKnown + "/{tenant}", tag: "access", summary: "Where to ask about access in one tenant.", open: true, answer: new(configuration)})
 }
@@ -243,6 +245,7 @@ func (d *describer) sessions(tenant string) {
 	d.add(operation{method: post, path: "/v1/sessions/step-up", tag: tag, summary: "Prove once more who one is, for commands that ask for it.", request: []any{new(stepUpBody)}, answer: new(elevatedAnswer)})
 	d.add(operation{method: post, path: "/v1/sessions/step-up/passkey", tag: tag, summary: "Get a challenge for one of one's own passkeys.", request: []any{new(struct{})}, answer: new(challengeAnswer)})
 	d.add(operation{method: http.MethodDelete, path: "/v1/sessions/current", tag: tag, summary: "Sign out."})
+	d.add(operation{method: http.MethodDelete, path: "/v1/impersonations/current", tag: tag, summary: "Stop acting as somebody else, by the token of the impersonation. It works whatever else is refused, and as often as one likes."})
 	d.add(operation{method: post, path: tenant + "/credentials/passkey", tag: tag, summary: "Get a challenge to register a passkey with.", request: []any{new(struct{})}, answer: new(challengeAnswer)})
 }
 
@@ -339,6 +342,7 @@ var plainSamples = []any{
 	uuid.UUID{}, readmodels.Position(0), jsontext.Value{}, domain.TenantID{}, domain.DomainID{}, domain.DepartmentID{}, domain.GroupID{},
 	domain.MembershipID{}, domain.PolicyID{}, domain.UserID{}, domain.IdentityID{}, domain.TokenID{}, domain.RoleID{},
 	domain.AssignmentID{}, domain.OverrideID{}, domain.SecretID{}, domain.LinkID{}, domain.IssuerID{}, domain.CredentialID{}, domain.SessionID{},
+	domain.DelegationID{}, domain.ImpersonationID{}, domain.InvitationID{}, domain.ApprovalID{}, domain.ConstraintID{}, domain.ReviewID{},
 }
 
 // plainTypes describes ids, positions and raw JSON as what they are outside; commands take no key but those named.

@@ -59,12 +59,16 @@ type question struct {
 
 func (s *Server) list(of readmodels.Collection) func(*call) error {
 	return func(c *call) error {
-		err := s.may(c, of.Privilege())
-		if own := c.QueryParam("user_id") == c.caller.User.String(); err != nil && (!own || !s.mayReadOwn(c, of)) {
-			return err
+		refusal := s.may(c, of.Privilege())
+		own := c.QueryParam(of.OwnFilter()) == c.caller.Effective().String()
+		if refusal != nil && (!own || !s.mayReadOwn(c, of)) {
+			return refusal
 		}
 		return s.ask(c, of.Projector, "limit cursor filter", func(v View, q question) error {
 			page, err := v.List(c.ctx(), of, q.Params)
+			for _, item := range page.Items {
+				c.guard(item, refusal)
+			}
 			return c.page(page, err)
 		})
 	}
@@ -87,6 +91,7 @@ func (s *Server) item(c *call, of readmodels.Collection, id string) error {
 		if err != nil {
 			return err
 		}
+		c.guard(item.Value, refusal)
 		tag := `"` + item.Version.String() + `"`
 		c.position(int64(item.Position))
 		c.Response().Header().Set("ETag", tag)
@@ -99,21 +104,29 @@ func (s *Server) item(c *call, of readmodels.Collection, id string) error {
 
 // mayRead lets users read themselves, whatever they lack.
 func (s *Server) mayRead(c *call, of readmodels.Collection, id string) error {
-	if of.Name == "users" && id == c.caller.User.String() && c.tenant == c.caller.Tenant {
+	if of.Name == "users" && c.tenant == c.caller.Tenant && id == c.caller.User.String() && c.caller.Delegation.IsZero() {
 		return nil
 	}
 	return s.may(c, of.Privilege())
 }
 
-// mayReadOwn reports whether callers who lack the privilege, and nothing else, may read what is their own in the collection.
+// mayReadOwn reports whether callers who lack the privilege, and nothing else, may read what is their own in the collection. A
+// delegate uses rights, and is nobody else for it.
 func (s *Server) mayReadOwn(c *call, of readmodels.Collection) bool {
-	return of.Own() && s.onlyNotGranted(c, access.Question{Tenant: c.tenant, Privilege: of.Privilege()})
+	return of.Own() && c.caller.Delegation.IsZero() && s.onlyNotGranted(c, access.Question{Tenant: c.tenant, Privilege: of.Privilege()})
 }
 
 // owns reports whether an item is the caller's own.
 func (c *call) owns(item any) bool {
 	owned, ok := item.(readmodels.Owned)
-	return ok && owned.Owner() == c.caller.User.UUID
+	return ok && owned.OwnedBy(c.caller.Effective().UUID)
+}
+
+// guard hides of an item what only those see who hold the privilege.
+func (c *call) guard(item any, refusal error) {
+	if g, ok := item.(readmodels.Guarded); ok && refusal != nil {
+		g.Guard(c.caller.Effective().UUID)
+	}
 }
 
 func (s *Server) history(of readmodels.Collection) func(*call) error {

@@ -46,6 +46,7 @@ func (s *Server) routes() []route {
 		{http.MethodPost, "/v1/sessions/step-up", signedIn, s.stepUp},
 		{http.MethodPost, "/v1/sessions/step-up/passkey", signedIn, s.askOwn(commands.ForStepUp)},
 		{http.MethodDelete, "/v1/sessions/current", signedIn, s.signOut},
+		{http.MethodDelete, "/v1/impersonations/current", everybody, s.endImpersonation}, // whatever has become of it: see there
 		{http.MethodPost, tenant + "/credentials/passkey", within, s.askOwn(commands.ForRegistration)},
 
 		{http.MethodGet, tenant + "/commands", within, s.catalogue},
@@ -58,6 +59,8 @@ func (s *Server) routes() []route {
 		{http.MethodPost, callbackPath + ":id", everybody, s.callbackOfProgram},
 
 		{http.MethodPost, tenant + "/users/:id/export", within, s.export},
+		{http.MethodGet, tenant + "/groups/:id/members", within, s.groupMembers},
+		{http.MethodPost, tenant + "/access/v1/preview", within, s.preview},
 
 		{http.MethodGet, "/v1/tenants", signedIn, s.tenants},
 		{http.MethodGet, tenant, within, s.oneTenant},

@@ -3,10 +3,10 @@ package transport
 import (
 	"bytes"
 	"encoding/base64"
-	"time"
 
 	"chancery/commands"
 	"chancery/domain"
+	"chancery/internal/access"
 	"chancery/readmodels"
 )
 
@@ -57,12 +57,14 @@ func (s *Server) searchSubject(c *call) error {
 	if err := s.may(c, "core.access.evaluate"); err != nil {
 		return err
 	}
-	return search(s, c, r, func(j Judge, at time.Time) (list []found, whole bool) {
-		scope, known := s.scope(c, r.Resource)
-		if r.Subject.Type != "user" || !known {
+	r.Subject.ID = "" // what is searched for is not what is asked about
+	return search(s, c, r, func(j Judge, q access.Question) (list []found, whole bool) {
+		var known bool
+		if q.Scope, known = s.scope(c, r.Resource); r.Subject.Type != "user" || !known {
 			return nil, false
 		}
-		for _, u := range j.SearchSubjects(c.tenant, domain.Privilege(r.Action.Name), scope, at) {
+		q.Privilege = domain.Privilege(r.Action.Name)
+		for _, u := range j.SearchSubjects(q) {
 			list = append(list, found{"user", u.String()})
 		}
 		return list, false
@@ -83,8 +85,9 @@ func (s *Server) searchResource(c *call) error {
 	if err := s.mayAsk(c, r.Subject); err != nil {
 		return err
 	}
-	return search(s, c, r, func(j Judge, at time.Time) (list []found, whole bool) {
-		ids, whole := j.SearchResources(c.tenant, s.subject(c, j, r.Subject), domain.Privilege(r.Action.Name), r.Resource.Type, at)
+	return search(s, c, r, func(j Judge, q access.Question) (list []found, whole bool) {
+		q.Privilege = domain.Privilege(r.Action.Name)
+		ids, whole := j.SearchResources(q, r.Resource.Type)
 		for _, id := range ids {
 			list = append(list, found{r.Resource.Type, id})
 		}
@@ -105,12 +108,12 @@ func (s *Server) searchAction(c *call) error {
 	if err := s.mayAsk(c, r.Subject); err != nil {
 		return err
 	}
-	return search(s, c, r, func(j Judge, at time.Time) (list []foundAction, whole bool) {
-		scope, known := s.scope(c, r.Resource)
-		if !known {
+	return search(s, c, r, func(j Judge, q access.Question) (list []foundAction, whole bool) {
+		var known bool
+		if q.Scope, known = s.scope(c, r.Resource); !known {
 			return nil, false
 		}
-		for _, p := range j.SearchActions(c.tenant, s.subject(c, j, r.Subject), scope, at, nil) {
+		for _, p := range j.SearchActions(q, nil) {
 			list = append(list, foundAction{p})
 		}
 		return list, false
@@ -125,7 +128,7 @@ type keyed interface{ key() string }
 func (f found) key() string       { return f.ID }
 func (f foundAction) key() string { return string(f.Name) }
 
-func search[T keyed](s *Server, c *call, r searchRequest, find func(Judge, time.Time) ([]T, bool)) error {
+func search[T keyed](s *Server, c *call, r searchRequest, find func(Judge, access.Question) ([]T, bool)) error {
 	page := searchPage{}
 	if r.Page != nil {
 		page = *r.Page
@@ -143,8 +146,12 @@ func search[T keyed](s *Server, c *call, r searchRequest, find func(Judge, time.
 	if err != nil {
 		return err
 	}
+	q, err := s.asked(c, judge, r.evaluationRequest, at)
+	if err != nil {
+		return err
+	}
 	position := judge.Position() // not more than the answer has seen
-	all, whole := find(judge, at)
+	all, whole := find(judge, q)
 	total := len(all)
 	seal := r.seal(c)
 	if page.Token != "" {

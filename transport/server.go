@@ -23,6 +23,7 @@ type Config struct {
 	Commands   Commands
 	Access     Access
 	AccessAsOf AccessAsOf // none: access checks as of the past are refused
+	Foresee    Foresee
 	Queries    Queries
 	Refusals   Refusals  // none: refusals go unrecorded
 	Sightings  Sightings // none: sessions in use go unrecorded, and end as idle
@@ -72,7 +73,7 @@ type Commands interface {
 
 // Refusals puts refused commands on record, in the caller's own tenant; it must not wait. *commands.Refusals is one.
 type Refusals interface {
-	Note(tenant domain.TenantID, user domain.UserID, command, code, object string)
+	Note(by commands.Party, command, code, object string)
 }
 
 // Server answers requests. Safe for concurrent use.

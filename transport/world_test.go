@@ -184,7 +184,7 @@ func (w *world) bootstrap(ctx context.Context, _ transport.Origin, given, email,
 	return result.Reveal[1], c.User.UUID, domain.Root.UUID, err
 }
 
-func (w *world) Note(_ domain.TenantID, _ domain.UserID, command, code, object string) {
+func (w *world) Note(_ commands.Party, command, code, object string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refused = append(w.refused, fmt.Sprintf("%s %s %s", command, code, object))
@@ -194,7 +194,7 @@ func (w *world) Note(_ domain.TenantID, _ domain.UserID, command, code, object s
 type sightings struct{ w *world }
 
 func (s sightings) Note(_ domain.TenantID, _ domain.UserID, id domain.SessionID) {
-	s.w.Note(domain.TenantID{}, domain.UserID{}, "seen", "", string(id.Tag()))
+	s.w.Note(commands.Party{}, "seen", "", string(id.Tag()))
 }
 
 // Take admits whatever is not used up, and notes it.
@@ -296,7 +296,7 @@ type row struct {
 	owner   uuid.UUID
 }
 
-func (r *row) Owner() uuid.UUID { return r.owner }
+func (r *row) OwnedBy(user uuid.UUID) bool { return r.owner == user }
 
 func (v view) rows(ctx context.Context, c readmodels.Collection) (rows []row, seen readmodels.Position, err error) {
 	raws, err := v.w.log.Page(ctx, 0, 1<<30)

@@ -22,6 +22,8 @@ const (
 	API     Kind = "pat" // held by programs
 	Session Kind = "ses" // held by somebody who has signed in
 	Link    Kind = "lnk" // in a mail; works once
+
+	Impersonation Kind = "imp" // held by somebody who acts as somebody else
 )
 
 // KindFor is the kind of token that is minted for a purpose, as commands word purposes.
@@ -31,6 +33,8 @@ func KindFor(purpose string) Kind {
 		return Session
 	case "link":
 		return Link
+	case "impersonation":
+		return Impersonation
 	}
 	return API
 }
@@ -76,7 +80,7 @@ func Parse(text string) (Token, error) {
 	}
 	t := Token{Kind: Kind(text[len(before) : prefixWidth-1])}
 	switch t.Kind {
-	case API, Session, Link:
+	case API, Session, Link, Impersonation:
 	default:
 		return Token{}, ErrMalformed
 	}

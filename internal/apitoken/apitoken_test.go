@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 )
 
-var kinds = []apitoken.Kind{apitoken.API, apitoken.Session, apitoken.Link}
+var kinds = []apitoken.Kind{apitoken.API, apitoken.Session, apitoken.Link, apitoken.Impersonation}
 
 func randomToken(r *rand.Rand) (uuid.UUID, string) {
 	var id uuid.UUID
@@ -36,7 +36,7 @@ func seeded(t testing.TB) *rand.Rand {
 }
 
 func TestATokenIsReadBackAsItWasWritten(t *testing.T) {
-	shape := regexp.MustCompile(`^chn_(pat|ses|lnk)_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$`)
+	shape := regexp.MustCompile(`^chn_(pat|ses|lnk|imp)_[0-9A-Za-z]{22}_[0-9A-Za-z]{49}$`)
 	r := seeded(t)
 	for range 1000 {
 		id, text := randomToken(r)

@@ -58,6 +58,8 @@ type Config struct {
 	MailFrom  string        // whom mail comes from
 	MailRetry time.Duration // the first pause after a mail was not taken; 0: 5 s
 
+	DueEvery time.Duration // how often to look for what has come due; 0: 10 s
+
 	IssuerNetworks []netip.Prefix // that are not public and in which OpenID providers may be; none: no such ones
 	ReturnOrigins  []string       // of pages, beside our own, to which users may be sent back from their issuer
 }
@@ -207,6 +209,8 @@ func (a *App) openCommands(_, running context.Context) error {
 		Mint: a.mint, Hash: hash, Observe: a.metrics.command,
 		Follow: a.follower.upTo, Settle: a.settle, Mails: a.config.SMTPURL != "",
 		Powerful: func(u domain.UserID) bool { return a.index.Powerful(u, a.config.Now()) },
+		Judge:    a.index.Judge,
+		Assigned: func(t domain.TenantID) []domain.RoleID { return a.index.Assigned(t) },
 	}
 	a.refusals, a.sightings = commands.NewRefusals(a.engine, a.log), commands.NewSightings(a.engine, a.log)
 	a.running.Go(func() { a.refusals.Run(running) })
@@ -234,19 +238,24 @@ func (a *App) projectors() []replay.Projection {
 	}
 }
 
-func (a *App) openFeed(_, running context.Context) error {
+func (a *App) openFeed(ctx, running context.Context) error {
 	var projectors []feed.Projector
 	for _, p := range a.projectors() {
 		projectors = append(projectors, p.Projector)
 	}
 	f, err := feed.New(feed.Config{
 		Pool: a.ledger.Pool(ledger.Project), Decode: a.store.Decode, Projectors: projectors,
-		Now: a.config.Now, Log: a.log, Hooks: a.metrics.feed(),
+		Reactions: []feed.Reaction{a.cascades(), a.accessChanges()},
+		Now:       a.config.Now, Log: a.log, Hooks: a.metrics.feed(),
 	})
 	if err != nil {
 		return err
 	}
+	if err := f.Begin(ctx); err != nil {
+		return err
+	}
 	a.feed = f
+	a.metrics.reactions(f)
 	a.running.Go(func() {
 		if err := f.Run(running); err != nil {
 			a.log.Error("the feed ended", "error", err)
@@ -294,6 +303,7 @@ func (a *App) Ready(ctx context.Context) []string {
 	}
 	for _, s := range a.feed.Status() {
 		switch {
+		case s.Reaction: // what it is late with is put on record late; nobody is answered by it
 		case s.Stuck > 0:
 			reasons = append(reasons, fmt.Sprintf("projector %s is stuck at event %d (%s)", s.Name, s.Stuck, s.StuckType))
 		case s.Lag > 30*time.Second:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,8 @@ func furnish(t *testing.T, c caller, tenant string) map[string]string {
 	add("domain", "add-domain", `{"domain":"`+tenant+`.test"}`)
 	add("policy", "set-policy", `{"key":"`+domain.TokenDays.Key+`","value":"100"}`)
 	in["credential"] = c.as(c.issue(t, tenant, in["user"])).must(t, tenant, "set-password", `{"password":"una has a password"}`)
+	deputy := c.must(t, tenant, "register-user", `{"display_name":"Dee"}`)
+	in["delegation"] = c.as(c.issue(t, tenant, in["user"])).must(t, tenant, "grant-delegation", `{"delegate_user_id":"`+deputy+`","until":"`+soon()+`"}`)
 	add("identity", "link-identity", `{"user_id":"$user","issuer":"https://id.`+tenant+`.test","subject":"una"}`)
 	session := c.as("").do(http.MethodPost, "/v1/tenants/"+tenant+"/sessions", `{"email":"una@`+tenant+`.test","password":"una has a password"}`)
 	if in["session"] = session.part("session_id"); in["session"] == "" {
@@ -45,6 +48,18 @@ func furnish(t *testing.T, c caller, tenant string) map[string]string {
 	add("erasure", "erase-user", `{"user_id":"$user","reason":"test"}`)
 	add("link", "send-password-reset", `{"user_id":"$user"}`)
 	add("secret", "create-secret", `{"app":"billing","name":"smtp","value":"x"}`)
+	c.must(t, tenant, "set-policy", `{"key":"`+domain.OutsideMembers.Key+`","value":"true"}`)
+	c.must(t, "root", "set-policy", `{"key":"`+domain.JoinOutside.Key+`","value":"true"}`)
+	outsider := c.must(t, "root", "register-user", `{"display_name":"Ole"}`)
+	add("group-invitation", "invite-to-group", `{"group_id":"$group","tenant":"root","user_id":"`+outsider+`"}`)
+	c.must(t, tenant, "set-policy", `{"key":"`+domain.ImpersonationWord.Key+`","value":"on_request"}`)
+	add("impersonation", "request-impersonation", `{"target_user_id":"$user","reason":"test"}`)
+	add("rare", "create-role", `{"name":"Rare"}`)
+	c.must(t, tenant, "set-policy", `{"key":"`+domain.ApproveRoles.Key+`","value":"`+in["rare"]+`"}`)
+	add("approval", "assign-role", `{"role_id":"$rare","user_id":"$user"}`)
+	add("constraint", "create-constraint", `{"name":"Few readers","kind":"cardinality","role_ids":["$rare"],"most":2}`)
+	add("review", "start-review", `{"name":"Readers","role_id":"$role","due_at":"`+soon()+`","on_silence":"keep"}`)
+	in["review-item"] = domain.NamedID(domain.TenantID{UUID: uuid.MustParse(c.do(http.MethodGet, "/v1/tenants/"+tenant, "").part("id"))}, "review-item", in["review"]+"/"+in["assignment"]).String()
 	add("token", "issue-token", `{"user_id":"$user","name":"una","expires_at":"`+soon()+`"}`)
 	return in
 }
@@ -121,6 +136,9 @@ func readAllText(c caller, tenant string) (all []string) {
 	return all
 }
 
+// stated is what an answer has seen, at its end: refusals are recorded in between, so the head moves.
+var stated = regexp.MustCompile(`,"position":"[0-9]+"}$`)
+
 // foreignWords uses another tenant's ids as words of the caller's own requests: in filters, access questions and batches.
 func foreignWords(t *testing.T, c caller, own, other string, theirs map[string]string) {
 	t.Helper()
@@ -131,6 +149,7 @@ func foreignWords(t *testing.T, c caller, own, other string, theirs map[string]s
 		a := c.do(method, strings.ReplaceAll(target, "$it", known), strings.ReplaceAll(body, "$it", known), headers...)
 		b := c.do(method, strings.ReplaceAll(target, "$it", unknown), strings.ReplaceAll(body, "$it", unknown), headers...)
 		a.body, b.body = strings.ReplaceAll(a.body, known, "$it"), strings.ReplaceAll(b.body, unknown, "$it")
+		a.body, b.body = stated.ReplaceAllString(a.body, ""), stated.ReplaceAllString(b.body, "")
 		if a.status != b.status || a.body != b.body {
 			t.Errorf("%s %s %s\nwith another tenant's thing: %d %s\nwith nobody's: %d %s", method, target, body, a.status, a.body, b.status, b.body)
 		}
@@ -170,7 +189,8 @@ func TestEveryRouteIsEitherTriedForIsolationOrOpenToEverybody(t *testing.T) {
 		"/healthz": true, "/readyz": true, "/metrics": true, "/openapi.json": true, "/docs": true, "/docs/*": true,
 		"/v1/oidc/callback/:id": true, // all that it knows is in the sealed state
 		"/v1/sessions/step-up":  true, "/v1/sessions/step-up/passkey": true, "/v1/sessions/current": true,
-		"/v1/bootstrap": true, "/v1/me": true, "/v1/tenants": true, "/.well-known/authzen-configuration": true,
+		"/v1/impersonations/current": true, // its token is all that it knows
+		"/v1/bootstrap":              true, "/v1/me": true, "/v1/tenants": true, "/.well-known/authzen-configuration": true,
 		"/access/v1/evaluation": true, "/access/v1/evaluations": true,
 		"/access/v1/search/subject": true, "/access/v1/search/resource": true, "/access/v1/search/action": true,
 	}

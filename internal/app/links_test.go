@@ -223,7 +223,7 @@ func TestAMailServerThatIsBusyIsAskedAgainAndOneThatRefusesIsNot(t *testing.T) {
 	})
 	now := newClock(time.Now())
 	config := posting(server)
-	config.Now = now.now
+	config.Now, config.DueEvery = now.now, time.Hour // else the end of a link may be said before that of its mail
 	var logged lockedBuffer
 	config.Log = slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	a, root := platformWith(t, config)

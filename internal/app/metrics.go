@@ -24,6 +24,7 @@ type metrics struct {
 	requests               *prometheus.CounterVec
 	requestTook            *prometheus.HistogramVec
 	mails                  *prometheus.CounterVec
+	givenUp                *prometheus.CounterVec
 }
 
 func newMetrics() *metrics {
@@ -43,8 +44,9 @@ func newMetrics() *metrics {
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chancery_http_requests_total", Help: "Requests by route and status."}, []string{"method", "route", "status"})
 	m.requestTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "chancery_http_request_seconds", Help: "Time to answer.", Buckets: quick}, []string{"method", "route"})
 	m.mails = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chancery_mails_total", Help: "Mails by purpose and outcome: sent, deferred (to be tried again), given-up."}, []string{"purpose", "outcome"})
+	m.givenUp = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "chancery_reaction_given_up_events_total", Help: "Events about which a reaction could not do what it should, and does nothing more."}, []string{"reaction"})
 	m.registry.MustRegister(
-		m.mails,
+		m.mails, m.givenUp,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.batchSize, m.batchTook, m.resent, m.commands, m.commandTook, m.retries, m.projected, m.projectFail, m.lag,
 		m.requests, m.requestTook,
@@ -73,5 +75,22 @@ func (m *metrics) feed() feed.Hooks {
 			m.lag.WithLabelValues(projector).Observe(lag.Seconds())
 		},
 		Failed: func(projector string, _ error) { m.projectFail.WithLabelValues(projector).Inc() },
+	}
+}
+
+// gaveUp prepares the counter of a reaction, so that it shows from the start.
+func (m *metrics) gaveUp(reaction string) func() { return m.givenUp.WithLabelValues(reaction).Inc }
+
+// reactions shows how far the reactions of the feed are behind.
+func (m *metrics) reactions(f *feed.Feed) {
+	for _, s := range f.Status() {
+		if !s.Reaction {
+			continue
+		}
+		lag := prometheus.GaugeOpts{
+			Name: "chancery_reaction_lag_seconds", Help: "Age of the oldest event that a reaction has seen and not done; 0 where another process works.",
+			ConstLabels: prometheus.Labels{"reaction": s.Name},
+		}
+		m.registry.MustRegister(prometheus.NewGaugeFunc(lag, func() float64 { return f.StatusOf(s.Name).Lag.Seconds() }))
 	}
 }

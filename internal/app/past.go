@@ -1,12 +1,14 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/singleflight"
 
 	"chancery/domain"
@@ -61,7 +63,7 @@ func (p *pastAccess) giveUp() {
 
 // AsOf implements transport.AccessAsOf.
 func (p *pastAccess) AsOf(ctx context.Context, t domain.TenantID, m transport.Moment) (transport.Judge, time.Time, error) {
-	excerpt, err := p.app.past.Excerpt(ctx, moment(t, m))
+	excerpt, err := p.app.past.Excerpt(ctx, p.question(t, m))
 	if errors.Is(err, replay.ErrAhead) {
 		return nil, time.Time{}, transport.ErrBeyond
 	}
@@ -89,6 +91,21 @@ func (p *pastAccess) AsOf(ctx context.Context, t domain.TenantID, m transport.Mo
 	return built.(*access.Index), excerpt.At, nil
 }
 
+// question is that of moment, with the events of the tenants whose users act in the tenant: whether they may rests on these too. More
+// tenants than had something to do with it then do no harm.
+func (p *pastAccess) question(t domain.TenantID, m transport.Moment) replay.Question {
+	q := moment(t, m)
+	for _, host := range []domain.TenantID{t, domain.Root} { // a delegate of the platform's staff acts in every tenant
+		for _, partner := range p.app.index.Partners(host) {
+			if partner != t && !slices.Contains(q.Shared, partner.UUID) {
+				q.Shared = append(q.Shared, partner.UUID)
+			}
+		}
+	}
+	slices.SortFunc(q.Shared, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return q
+}
+
 func (p *pastAccess) find(key string) *access.Index {
 	p.giveUp()
 	p.mu.Lock()
@@ -105,21 +122,8 @@ func (p *pastAccess) find(key string) *access.Index {
 
 func (p *pastAccess) build(ctx context.Context, excerpt replay.Excerpt) (*access.Index, error) {
 	index := access.New()
-	for {
-		raws, err := excerpt.Page(ctx, index.Position(), followPage)
-		if err != nil {
-			return nil, err
-		}
-		if len(raws) == 0 {
-			break
-		}
-		page, err := p.app.store.DecodeAll(raws)
-		if err != nil {
-			return nil, err
-		}
-		if err := index.ApplyExcerpt(page); err != nil {
-			return nil, err
-		}
+	if err := p.fill(ctx, index, excerpt); err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,4 +133,21 @@ func (p *pastAccess) build(ctx context.Context, excerpt replay.Excerpt) (*access
 	}
 	p.idle.Reset(pastLife)
 	return index, nil
+}
+
+// fill has an index hear all of an excerpt.
+func (p *pastAccess) fill(ctx context.Context, index *access.Index, excerpt replay.Excerpt) error {
+	for {
+		raws, err := excerpt.Page(ctx, index.Position(), followPage)
+		if err != nil || len(raws) == 0 {
+			return err
+		}
+		page, err := p.app.store.DecodeAll(raws)
+		if err != nil {
+			return err
+		}
+		if err := index.ApplyExcerpt(page); err != nil {
+			return err
+		}
+	}
 }

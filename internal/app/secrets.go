@@ -41,10 +41,10 @@ func (a *App) rotations() due.Watch {
 	return due.Watch{
 		Name:  "rotations of secrets",
 		Dates: due.Dates{Table: "secrets", Column: "remind_at", Where: "status = 'active'"},
-		Do: func(ctx context.Context, t due.Thing) error {
+		Do: due.Each(func(ctx context.Context, t due.Thing) error {
 			remind := commands.RemindRotation{ID: domain.SecretID{UUID: t.ID}, DueAt: t.At}
 			_, err := a.engine.Execute(ctx, commands.SystemOrder("remind-rotation", remind, domain.TenantID{UUID: t.Tenant}, dcb.Provenance{}))
 			return err
-		},
+		}),
 	}
 }

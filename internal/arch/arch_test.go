@@ -42,6 +42,7 @@ var may = map[string][]string{
 	"sql":                 {},
 	"internal/strictjson": {},
 	"internal/due":        {},
+	"internal/reactions":  {"internal/dcb", "internal/feed"},
 	"internal/authn":      {},
 	"internal/throttle":   {},
 }
@@ -57,8 +58,9 @@ var mayNot = map[string][]string{
 // features have one file of this name in each of layers.
 var (
 	features = []string{
-		"assignments", "credentials", "departments", "domains", "erasures", "group-memberships", "groups", "identities", "issuers", "links", "overrides", "policies",
-		"privileges", "roles", "secrets", "sessions", "tenants", "tokens", "users",
+		"approvals", "assignments", "constraints", "credentials", "delegations", "departments", "domains", "erasures", "group-invitations",
+		"group-memberships", "groups", "identities", "impersonations", "issuers", "links", "overrides", "policies", "privileges", "reviews",
+		"roles", "secrets", "sessions", "tenants", "tokens", "users",
 	}
 	layers = []string{"domain", "commands", "projections", "readmodels"}
 )

@@ -36,7 +36,19 @@ type Thing struct {
 type Watch struct {
 	Name string // for the log
 	Dates
-	Do func(context.Context, Thing) error
+	// Do is handed things, the oldest first, and answers what failed of which, in their order; nil where nothing did.
+	Do func(context.Context, []Thing) []error
+}
+
+// Each does something about one thing after the other.
+func Each(do func(context.Context, Thing) error) func(context.Context, []Thing) []error {
+	return func(ctx context.Context, things []Thing) []error {
+		failed := make([]error, len(things))
+		for i := 0; i < len(things) && ctx.Err() == nil; i++ {
+			failed[i] = do(ctx, things[i])
+		}
+		return failed
+	}
 }
 
 // Config of a Watcher. Pool and Now are required.
@@ -78,7 +90,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// Round hands over everything that is due now, the oldest first. What fails is left for the next round and keeps nothing
+// Round hands over everything that is due now, in portions, the oldest first. What fails is left for the next round and keeps nothing
 // else from being done.
 func (w *Watcher) Round(ctx context.Context) error {
 	now := w.cfg.Now()
@@ -91,7 +103,7 @@ func (w *Watcher) Round(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-const page = 200
+const page = 500
 
 func (w *Watcher) round(ctx context.Context, watch Watch, now time.Time) error {
 	var first error
@@ -101,20 +113,21 @@ func (w *Watcher) round(ctx context.Context, watch Watch, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		for _, t := range things {
-			if err := watch.Do(ctx, t); err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				if missed++; first == nil {
-					first = err
-				}
-			}
-			last = t
-		}
-		if len(things) < page {
+		if len(things) == 0 {
 			break
 		}
+		for _, err := range watch.Do(ctx, things) {
+			if err == nil {
+				continue
+			}
+			if missed++; first == nil {
+				first = err
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		last = things[len(things)-1]
 	}
 	if missed > 0 {
 		return fmt.Errorf("%d failed, the first because: %w", missed, first)

@@ -3,6 +3,7 @@ package due_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -45,12 +46,12 @@ func dated(t *testing.T, n int) (*ledger.Ledger, []uuid.UUID) {
 func watcher(l *ledger.Ledger, now time.Time, where string, do func(context.Context, due.Thing) error) *due.Watcher {
 	return due.New(due.Config{
 		Pool: l.Pool(ledger.Project), Now: func() time.Time { return now },
-		Watches: []due.Watch{{Name: "things", Dates: due.Dates{Table: "things", Column: "ends_at", Where: where}, Do: do}},
+		Watches: []due.Watch{{Name: "things", Dates: due.Dates{Table: "things", Column: "ends_at", Where: where}, Do: due.Each(do)}},
 	})
 }
 
 func TestWhatIsDueIsHandedOverInOrder(t *testing.T) {
-	l, ids := dated(t, 450) // more than a page
+	l, ids := dated(t, 450)
 	if _, err := l.Pool(ledger.Owner).Exec(t.Context(), `INSERT INTO core.things VALUES (gen_random_uuid(), gen_random_uuid(), NULL, 'live'), (gen_random_uuid(), gen_random_uuid(), $1, 'dead')`, noon); err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +83,28 @@ func TestWhatFailsKeepsNothingElseFromBeingDone(t *testing.T) {
 	err := w.Round(t.Context())
 	if !slices.Equal(got, ids) || err == nil || !strings.Contains(err.Error(), "due things: 2 failed") || !strings.Contains(err.Error(), "failure 12:00") {
 		t.Errorf("%d of 5: %v", len(got), err)
+	}
+}
+
+func TestThingsAreHandedOverInPortions(t *testing.T) {
+	l, ids := dated(t, 1200)
+	var got []uuid.UUID
+	portions := 0
+	w := due.New(due.Config{
+		Pool: l.Pool(ledger.Project), Now: func() time.Time { return noon.Add(10_000 * time.Minute) },
+		Watches: []due.Watch{{Name: "things", Dates: due.Dates{Table: "things", Column: "ends_at"}, Do: func(_ context.Context, things []due.Thing) []error {
+			portions++
+			for _, d := range things {
+				got = append(got, d.ID)
+			}
+			failed := make([]error, len(things))
+			failed[7] = errors.New("failure")
+			return failed
+		}}},
+	})
+	err := w.Round(t.Context())
+	if !slices.Equal(got, ids) || portions < 3 || portions > 100 || err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d failed", portions)) {
+		t.Errorf("%d things in %d portions: %v", len(got), portions, err)
 	}
 }
 

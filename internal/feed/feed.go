@@ -35,10 +35,11 @@ type Projector interface {
 	Apply(ctx context.Context, db DBTX, page []dcb.Recorded) error
 }
 
-// Reaction is told of one event at a time. What it writes to db is kept together with the checkpoint;
-// what it does elsewhere may happen more than once.
+// Reaction is told of one event at a time, in order, of those that come after it was first begun. What it writes to db is kept
+// together with the checkpoint; what it does elsewhere may happen more than once. A failure holds up what comes after it.
 type Reaction interface {
 	Name() string
+	Types() []string // of the events that it is told of; others pass without being decoded
 	React(ctx context.Context, db DBTX, event dcb.Recorded) error
 }
 
@@ -88,12 +89,15 @@ func New(cfg Config) (*Feed, error) {
 	setDefaults(&cfg)
 	f := &Feed{cfg: cfg, quit: make(chan struct{}), done: make(chan struct{})}
 	for _, p := range cfg.Projectors {
-		f.lanes = append(f.lanes, newLane(&f.cfg, f.quit, p.Name(), false, p.Apply))
+		f.lanes = append(f.lanes, newLane(&f.cfg, f.quit, p.Name(), p.Apply))
 	}
 	for _, r := range cfg.Reactions {
-		f.lanes = append(f.lanes, newLane(&f.cfg, f.quit, r.Name(), true, func(ctx context.Context, db DBTX, page []dcb.Recorded) error {
-			return r.React(ctx, db, page[0])
-		}))
+		l := newLane(&f.cfg, f.quit, r.Name(), func(ctx context.Context, db DBTX, page []dcb.Recorded) error { return r.React(ctx, db, page[0]) })
+		l.only = map[string]bool{}
+		for _, typ := range r.Types() {
+			l.only[typ] = true
+		}
+		f.lanes = append(f.lanes, l)
 	}
 	if len(f.lanes) == 0 {
 		return nil, errors.New("feed: no projectors")
@@ -127,6 +131,20 @@ func setDefaults(c *Config) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+}
+
+// Begin gives reactions that are new here their checkpoint: they begin at the head of the log. What is appended after it has
+// returned they are told of. A projector begins at the first event, and needs no Begin.
+func (f *Feed) Begin(ctx context.Context) error {
+	for _, l := range f.lanes {
+		if l.only == nil {
+			continue
+		}
+		if _, err := f.cfg.Pool.Exec(ctx, insertOffsetAtHead, l.name); err != nil {
+			return fmt.Errorf("begin reaction %s: %w", l.name, err)
+		}
+	}
+	return nil
 }
 
 // Run feeds the projectors until ctx ends or Close is called, and returns nil then. Call it once.
@@ -213,7 +231,7 @@ func (f *Feed) router() (*message.Router, error) {
 	for _, l := range f.lanes {
 		s, err := wsql.NewSubscriber(l, wsql.SubscriberConfig{
 			ConsumerGroup: l.name, AckDeadline: &never,
-			SchemaAdapter: topicSchema{l}, OffsetsAdapter: offsets{}, BackoffManager: l,
+			SchemaAdapter: topicSchema{l}, OffsetsAdapter: offsets{l}, BackoffManager: l,
 		}, log)
 		if err != nil {
 			return nil, err

@@ -215,7 +215,6 @@ func TestClosingWaitsForTheHandlerAndDropsItsPage(t *testing.T) {
 
 func TestReactionsGetOneEventAtATimeAndKeepWhatPrecedesAFailure(t *testing.T) {
 	w := newWorld(t)
-	w.append(1, 60, "toy.happened")
 	var calls [61]atomic.Int64
 	p := &toy{name: "reaction", before: func(e dcb.Recorded) error {
 		calls[e.Position].Add(1)
@@ -225,6 +224,7 @@ func TestReactionsGetOneEventAtATimeAndKeepWhatPrecedesAFailure(t *testing.T) {
 		return nil
 	}}
 	f := start(t, w.Ledger, Config{Reactions: []Reaction{p}})
+	w.append(1, 60, "toy.happened")
 	eventually(t, f, "reaction", 60)
 	w.wantRows("reaction", 60)
 	for i := range calls {
@@ -232,6 +232,62 @@ func TestReactionsGetOneEventAtATimeAndKeepWhatPrecedesAFailure(t *testing.T) {
 			t.Errorf("event %d was handled %d times", i, n)
 		}
 	}
+}
+
+func TestAReactionBeginsAtTheHeadAndGoesOnWhereItWas(t *testing.T) {
+	w := newWorld(t)
+	w.append(1, 20, "toy.happened")
+	var heard []int64
+	p := &toy{name: "reaction", before: func(e dcb.Recorded) error { heard = append(heard, e.Position); return nil }}
+	f := made(t, w.Ledger, Config{Reactions: []Reaction{p}})
+	w.append(21, 25, "toy.happened")
+	run(t, f)
+	reach(t, f, "reaction", 25)
+	f.Close()
+	w.append(26, 30, "toy.happened") // while nobody listens
+	again := start(t, w.Ledger, Config{Reactions: []Reaction{p}})
+	reach(t, again, "reaction", 30)
+	again.Close()
+	if want := []int64{21, 22, 23, 24, 25, 26, 27, 28, 29, 30}; !slices.Equal(heard, want) {
+		t.Errorf("heard of %v, want %v", heard, want)
+	}
+}
+
+func TestAReactionIsNotToldOfOtherTypesWhateverTheyAre(t *testing.T) {
+	w := newWorld(t)
+	p := &toy{name: "reaction"}
+	q := &toy{name: "deaf", before: func(dcb.Recorded) error { return errors.New("told of something") }}
+	f := start(t, w.Ledger, Config{Reactions: []Reaction{p, deaf{q}}})
+	for i, kind := range []string{"toy.happened", "toy.unknown", "toy.panics", "toy.happened", "toy.happened", "toy.unknown"} {
+		w.append(int64(i+1), int64(i+1), kind)
+	}
+	w.append(7, 3000, "toy.unknown") // more than a page
+	w.append(3001, 3001, "toy.happened")
+	reach(t, f, "reaction", 3001)
+	reach(t, f, "deaf", 3001)
+	if got, want := w.texts(`SELECT position::text FROM core.toys ORDER BY serial`), []string{"1", "4", "5", "3001"}; !slices.Equal(got, want) {
+		t.Errorf("told of %v, want %v", got, want)
+	}
+	for _, s := range f.Status() {
+		if !s.Reaction || s.Position != 3001 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// deaf hears nothing.
+type deaf struct{ *toy }
+
+func (deaf) Types() []string { return nil }
+
+func TestAReactionFindsAHoleAmongWhatPassesIt(t *testing.T) {
+	w := newWorld(t)
+	f := start(t, w.Ledger, Config{Reactions: []Reaction{&toy{name: "reaction"}}})
+	w.append(1, 3, "toy.unknown")
+	w.append(5, 5, "toy.unknown")
+	wantStuck(t, f, "reaction", 4)
+	w.append(4, 4, "toy.unknown")
+	eventually(t, f, "reaction", 5)
 }
 
 func TestALostListenerIsReplacedAndNothingIsMissed(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 // Only the subscriber's goroutine moves a lane; mu guards what others read.
 type lane struct {
 	name  string
-	each  bool // one event per message, not one page
+	only  map[string]bool // of a reaction: the types it is told of, one event per message; nil: whole pages of all there is
 	apply func(context.Context, DBTX, []dcb.Recorded) error
 	cfg   *Config
 	wake  chan struct{} // capacity 1: a wake-up is never lost, and never blocks
@@ -41,8 +41,8 @@ type lane struct {
 	moved    chan struct{} // closed and replaced when position, standby or stuck changes
 }
 
-func newLane(cfg *Config, quit <-chan struct{}, name string, each bool, apply func(context.Context, DBTX, []dcb.Recorded) error) *lane {
-	return &lane{name: name, each: each, apply: apply, cfg: cfg, quit: quit, limit: cfg.Page, standby: true,
+func newLane(cfg *Config, quit <-chan struct{}, name string, apply func(context.Context, DBTX, []dcb.Recorded) error) *lane {
+	return &lane{name: name, apply: apply, cfg: cfg, quit: quit, limit: cfg.Page, standby: true,
 		wake: make(chan struct{}, 1), moved: make(chan struct{})}
 }
 

@@ -94,6 +94,19 @@ func (w *world) number(sql string, args ...any) (n int64) {
 	return n
 }
 
+func (w *world) texts(sql string) []string {
+	w.t.Helper()
+	rows, err := w.Pool(ledger.Owner).Query(w.t.Context(), sql)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
 func (w *world) offset(projector string) int64 {
 	w.t.Helper()
 	return w.number(`SELECT coalesce(max(position), 0) FROM core.projection_offsets WHERE projection = $1`, projector)
@@ -161,6 +174,8 @@ func (p *toy) Apply(ctx context.Context, db DBTX, page []dcb.Recorded) error {
 	return nil
 }
 
+func (p *toy) Types() []string { return []string{"toy.happened"} }
+
 func (p *toy) React(ctx context.Context, db DBTX, e dcb.Recorded) error {
 	return p.Apply(ctx, db, []dcb.Recorded{e})
 }
@@ -191,8 +206,16 @@ func (l *logged) String() string {
 	return l.lines.String()
 }
 
-// start runs a feed until the test ends.
+// start runs a feed until the test ends. Its reactions have begun.
 func start(t *testing.T, l *ledger.Ledger, cfg Config) *Feed {
+	t.Helper()
+	f := made(t, l, cfg)
+	run(t, f)
+	return f
+}
+
+// made is a feed whose reactions have begun.
+func made(t *testing.T, l *ledger.Ledger, cfg Config) *Feed {
 	t.Helper()
 	cfg.Pool, cfg.RetryMin, cfg.RetryMax = l.Pool(ledger.Project), time.Millisecond, 5*time.Millisecond
 	if cfg.Decode == nil {
@@ -205,6 +228,14 @@ func start(t *testing.T, l *ledger.Ledger, cfg Config) *Feed {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := f.Begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func run(t *testing.T, f *Feed) {
+	t.Helper()
 	ran := make(chan error, 1)
 	go func() { ran <- f.Run(context.Background()) }()
 	t.Cleanup(func() {
@@ -213,7 +244,6 @@ func start(t *testing.T, l *ledger.Ledger, cfg Config) *Feed {
 			t.Errorf("run: %v", err)
 		}
 	})
-	return f
 }
 
 func reach(t *testing.T, f *Feed, projector string, position int64) {

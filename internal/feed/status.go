@@ -9,9 +9,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Status is how far a projector is, as this process knows it.
+// Status is how far a projector is, or a reaction, as this process knows it.
 type Status struct {
 	Name      string
+	Reaction  bool
 	Position  int64         // applied up to here
 	Standby   bool          // another process works, or it is not known yet; Position may be behind
 	Stuck     int64         // position of the event that cannot be applied; 0: none
@@ -29,10 +30,18 @@ func (f *Feed) Status() []Status {
 	return out
 }
 
+// StatusOf is that of one projector or reaction; the zero Status if there is none of that name.
+func (f *Feed) StatusOf(name string) Status {
+	if l := f.lane(name); l != nil {
+		return l.status()
+	}
+	return Status{}
+}
+
 func (l *lane) status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Status{Name: l.name, Position: l.position, Standby: l.standby}
+	s := Status{Name: l.name, Reaction: l.only != nil, Position: l.position, Standby: l.standby}
 	if l.stuck != nil {
 		s.Stuck, s.StuckType = l.stuck.Position, l.stuck.Type
 	}

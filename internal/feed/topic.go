@@ -25,7 +25,11 @@ ORDER BY e.position`
 const updateOffset = `UPDATE core.projection_offsets SET position = $1, updated_at = now()
 WHERE projection = $2 AND position = $3`
 
-const insertOffset = `INSERT INTO core.projection_offsets (projection, position) VALUES ($1, 0) ON CONFLICT DO NOTHING`
+const (
+	insertOffset       = `INSERT INTO core.projection_offsets (projection, position) VALUES ($1, 0) ON CONFLICT DO NOTHING`
+	insertOffsetAtHead = `INSERT INTO core.projection_offsets (projection, position)
+SELECT $1, coalesce(max(position), 0) FROM core.events ON CONFLICT DO NOTHING`
+)
 
 // topicSchema makes core.events a Watermill topic.
 type topicSchema struct{ lane *lane }
@@ -62,14 +66,18 @@ const (
 )
 
 // offsets keeps checkpoints in core.projection_offsets.
-type offsets struct{}
+type offsets struct{ lane *lane }
 
 func (offsets) SchemaInitializingQueries(wsql.OffsetsSchemaInitializingQueriesParams) ([]wsql.Query, error) {
 	return nil, nil
 }
 
-func (offsets) BeforeSubscribingQueries(p wsql.BeforeSubscribingQueriesParams) ([]wsql.Query, error) {
-	return []wsql.Query{{Query: insertOffset, Args: []any{p.ConsumerGroup}}}, nil
+func (o offsets) BeforeSubscribingQueries(p wsql.BeforeSubscribingQueriesParams) ([]wsql.Query, error) {
+	insert := insertOffset
+	if o.lane.only != nil {
+		insert = insertOffsetAtHead
+	}
+	return []wsql.Query{{Query: insert, Args: []any{p.ConsumerGroup}}}, nil
 }
 
 func (offsets) NextOffsetQuery(wsql.NextOffsetQueryParams) (wsql.Query, error) {

@@ -95,9 +95,10 @@ func (u *unit) open(raw eventlog.Raw, want int64) (e dcb.Recorded, err error) {
 	if raw.Position != want {
 		return e, u.stuck(want, "", fmt.Errorf("hole in the log: event %d is missing, the next is %d", want, raw.Position), nil)
 	}
-	e, err = u.lane.cfg.Decode(raw)
-	if err != nil {
-		return e, u.stuck(raw.Position, raw.Type, err, nil)
+	if u.lane.hears(raw.Type) {
+		if e, err = u.lane.cfg.Decode(raw); err != nil {
+			return e, u.stuck(raw.Position, raw.Type, err, nil)
+		}
 	}
 	e.Position, e.RecordedAt = raw.Position, raw.CreatedAt // the unit counts on them
 	return e, nil
@@ -107,22 +108,33 @@ func (u *unit) stuck(position int64, kind string, err error, stack []byte) error
 	return &Stuck{Projector: u.lane.name, Position: position, Type: kind, Err: err, Stack: stack}
 }
 
+// pack makes one parcel of a page; for a reaction one of each event it is told of, and one of those that pass in between.
 func (u *unit) pack(events []dcb.Recorded) {
-	size := len(events)
-	if u.lane.each {
-		size = 1
-	}
-	for ; len(events) > 0; events = events[size:] {
+	for len(events) > 0 {
+		size := len(events)
+		if u.lane.only != nil {
+			size = 1
+			for events[0].Event == nil && size < len(events) && events[size].Event == nil {
+				size++
+			}
+		}
 		u.parcels = append(u.parcels, &parcel{events: events[:size:size]})
+		events = events[size:]
 	}
 }
+
+// hears reports whether the lane has to do with events of a type.
+func (l *lane) hears(typ string) bool { return l.only == nil || l.only[typ] }
+
+// passes reports whether nothing is to be done about what is in it.
+func (p *parcel) passes() bool { return p.events[0].Event == nil }
 
 // errPage marks a failure of several events at once: which of them it was is not known.
 var errPage = errors.New("page failed")
 
 func (u *unit) blame(p *parcel, err error, stack []byte) error {
 	first := p.events[0]
-	if len(p.events) == 1 {
+	if len(p.events) == 1 && first.Event != nil {
 		return u.stuck(first.Position, first.Event.EventType(), err, stack)
 	}
 	return fmt.Errorf("%w: events %d to %d: %w", errPage, first.Position, first.Position+int64(len(p.events))-1, err)
@@ -137,6 +149,9 @@ func (l *lane) handle(m *message.Message) error {
 	p := u.parcels[i]
 	if i > 0 && u.parcels[i-1].err != nil {
 		p.err = u.parcels[i-1].err // nothing is done after a failure
+		return nil
+	}
+	if p.passes() {
 		return nil
 	}
 	defer func() {

@@ -37,6 +37,7 @@ func sections() []section {
 		{"append", (*bench).appends},
 		{"commands", (*bench).commands},
 		{"access", (*bench).access},
+		{"acting", (*bench).acting},
 		{"secrets", (*bench).secrets},
 		{"sign-in", (*bench).signIns},
 		{"lag", (*bench).lag},
@@ -57,7 +58,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	only := flag.String("only", "", "run the sections that match: append commands access secrets sign-in lag import rebuild sealed")
+	only := flag.String("only", "", "run the sections that match: append commands access acting secrets sign-in lag import rebuild sealed")
 	seconds := flag.Float64("seconds", 5, "length of each measurement")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a file; see -inprocess")
 	allocs := flag.String("memprofile", "", "write what this process allocated to a file; see -inprocess")

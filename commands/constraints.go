@@ -14,7 +14,7 @@ type CreateConstraint struct {
 	ID          domain.ConstraintID   `json:"id,omitzero" description:"id of the new constraint; made if absent"`
 	Name        string                `json:"name" required:"true" description:"what refusals call it"`
 	Description string                `json:"description,omitzero" description:"what it is for"`
-	Kind        domain.ConstraintKind `json:"kind" required:"true" enum:"exclusive,cardinality,prerequisite" description:"exclusive: nobody has more than most of the roles at a time; cardinality: at most most users have the one role; prerequisite: who has one of the roles has requires_role_id too"`
+	Kind        domain.ConstraintKind `json:"kind" required:"true" enum:"exclusive,cardinality,prerequisite" description:"exclusive: nobody has more of the roles at a time than most says; cardinality: no more users than that have the one role; prerequisite: who has one of the roles has requires_role_id too"`
 	Roles       []domain.RoleID       `json:"role_ids" required:"true" description:"the roles, of the tenant or of the platform"`
 	Most        int                   `json:"most,omitzero" description:"how many; of an exclusive one 1 if absent"`
 	Requires    domain.RoleID         `json:"requires_role_id,omitzero" description:"of a prerequisite: the role to be had first"`

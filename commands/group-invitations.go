@@ -192,7 +192,11 @@ func (h *hosting) refusal() error {
 	case h.is.Value.Exists():
 		return domain.ErrMemberTwice
 	}
-	return h.duties.refusal()
+	err := h.duties.refusal()
+	if isViolation(err) {
+		return domain.ErrConstraint // what it is called, and about which roles it is, is the group's tenant's own matter
+	}
+	return err
 }
 
 // DeclineGroupInvitation says that the invited user does not want to join.

@@ -1,6 +1,7 @@
 package commands_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -338,7 +339,11 @@ func TestConstraintsOfTheGroupsTenantHoldForWhoeverAccepts(t *testing.T) {
 		t.Errorf("judged was %+v", asked)
 	}
 	broken := judges(domain.Verdict{Judged: four, Broken: []domain.ConstraintCreated{twoPairs()}}, nil)
-	awaiting().WhenIn(globex, acceptIt(broken)).ThenRefused(t, domain.ErrConstraint)
+	forbidden := awaiting().WhenIn(globex, acceptIt(broken))
+	forbidden.ThenRefused(t, domain.ErrConstraint)
+	if text := forbidden.Err().Error(); strings.Contains(text, twoPairs().Name) || strings.Contains(text, twoPairs().Roles[0].String()) {
+		t.Errorf("another tenant is told %q", text)
+	}
 }
 
 func TestAnInvitationIsDeclinedOrWithdrawnUntilItIsAnswered(t *testing.T) {

@@ -67,15 +67,7 @@ func (c SignInByIssuer) Decide(env Env) dcb.Decision {
 	var known *guest
 	var groups *followed
 	var newcomer *newcomer
-	joins := func() []dcb.Event {
-		switch {
-		case groups == nil:
-			return nil
-		case newcomer != nil:
-			return append(newcomer.events(known.user), groups.events(c)...)
-		}
-		return groups.events(c)
-	}
+	joins := func() []dcb.Event { return append(newcomer.events(known), groups.events(c)...) }
 	duties := env.duties(env.Tenant, joins)
 	return dcb.From(issuer, used, holder).Then(func() []dcb.AnyFact {
 		switch {
@@ -173,6 +165,9 @@ func (f *followed) facts() []dcb.AnyFact {
 // events put the user into the groups that the claim leads to, and take them out of those that it led to at an earlier sign-in. What
 // somebody did by hand stays as it is; groups that are no more are passed over.
 func (f *followed) events(c SignInByIssuer) []dcb.Event {
+	if f == nil {
+		return nil
+	}
 	var events []dcb.Event
 	for _, m := range inOrder(f.places.Value, func(m domain.Membership) uuid.UUID { return m.Group.UUID }) {
 		if m.Issuer == c.Issuer && !slices.Contains(f.wanted, m.Group) {
@@ -211,7 +206,12 @@ func (n *newcomer) welcome() bool {
 		n.domains.Value.Named(email.Domain()).Verified && n.address.refusal(domain.UserID{}) == nil
 }
 
-func (n *newcomer) events(user domain.UserID) []dcb.Event {
+// events register them; they are none for nobody new.
+func (n *newcomer) events(who *guest) []dcb.Event {
+	if n == nil {
+		return nil
+	}
+	user := who.user
 	email := n.address.email
 	name := strings.TrimSpace(n.signIn.Name)
 	if domain.CheckName("", name) != nil {

@@ -152,6 +152,14 @@ func (env Env) takingBack(items ...domain.ReviewItem) *takingBack {
 	}
 }
 
+// liftingNothing keeps those whom a deny of the group holds back: where nobody decides, nobody has shown that they may lift it.
+func (b *takingBack) liftingNothing() *takingBack {
+	env := b.env
+	env.Rights = powerless{}
+	b.left = env.leavingGroup()
+	return b
+}
+
 func (b *takingBack) facts() []dcb.AnyFact {
 	facts := append(b.admins.facts(), b.owned)
 	for _, i := range b.items {

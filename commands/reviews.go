@@ -189,7 +189,7 @@ func (c FinishReview) Decide(env Env) dcb.Decision {
 		case !due():
 			return nil
 		case back == nil:
-			back = env.takingBack(review.Value.Undecided(portion)...)
+			back = env.takingBack(review.Value.Undecided(portion)...).liftingNothing()
 			return back.facts()
 		}
 		return back.next()

@@ -363,6 +363,22 @@ func TestSilenceKeepsTheLastAdministratorAndTheLastOwner(t *testing.T) {
 	}
 }
 
+// Whoever starts a review need not have what a deny keeps back: so silence leads nobody out of one.
+func TestSilenceLeadsNobodyOutOfADeny(t *testing.T) {
+	ann := joined("ann", "deck", domain.Member)
+	h := staff().and(groupMade("deck", "crew"), ann, reviewStarted(overdueReview, memberItem(ann)))
+	taken := h.When(finishReview()).Events(t)
+	if taken[0].(domain.ReviewDecided).Keep {
+		t.Errorf("without a deny: decided %+v", taken)
+	}
+	for _, place := range []string{"deck", "crew"} {
+		events := h.and(deniedAt(atGroup(place))).When(finishReview()).Events(t)
+		if kept := events[0].(domain.ReviewDecided); len(events) != 2 || !kept.Keep || kept.Reason != domain.ReviewSilent+"; it is kept: "+domain.ErrMayNotGive.Text {
+			t.Errorf("with a deny on %s: decided %+v", place, events)
+		}
+	}
+}
+
 func TestALargeReviewIsFinishedInPortions(t *testing.T) {
 	h := staff()
 	var items []domain.ReviewItem

@@ -61,9 +61,10 @@ func (c IssueToken) Decide(env Env) dcb.Decision {
 	})
 }
 
-// mayIssue holds that a token is never worth more than what its issuer may do in this very request.
+// mayIssue holds that a token is never worth more than what its issuer may do in this very request. Who holds everything in this
+// tenant may lack what the user has in another, or may do for somebody else: so that is not enough.
 func (env Env) mayIssue(to domain.UserID, scopes []domain.Pattern) bool {
-	return env.Rights.WithinCeiling(scopes) && (to == env.Rights.Actor() || env.covers(to))
+	return env.Rights.WithinCeiling(scopes) && (to == env.Rights.Actor() || env.Rights.Covers(to))
 }
 
 // maySpeakFor holds that whoever gets to see a token of an app may read the app's secrets anyway.

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,12 +98,7 @@ func (c ConstraintCreated) Check() error { //nolint:cyclop // one case for each 
 
 // Names reports whether a role is one of those that the constraint is about.
 func (c ConstraintCreated) Names(id RoleID) bool {
-	for _, r := range c.Roles {
-		if r == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(c.Roles, id)
 }
 
 // Demand is what it asks, in words.

@@ -21,7 +21,7 @@ var constraints = feature{
 			}
 			return q.CreateConstraint(ctx, rows.CreateConstraintParams{
 				TenantID: m.Tenant, ID: e.Constraint.UUID, Name: e.Name, Description: e.Description, Kind: string(e.Kind), RoleIds: roles,
-				Most: orNull(int32(e.Most)), RequiresRoleID: orNull(e.Requires.UUID), //nolint:gosec // at most domain.MaxHolders
+				Most: orNull(int32(e.Most)), RequiresRoleID: orNull(e.Requires.UUID),
 				At: m.At, Version: m.Position,
 			})
 		}),

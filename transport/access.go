@@ -352,7 +352,7 @@ func (s *Server) mayAsk(c *call, subject *entity) error {
 	return s.may(c, "core.access.evaluate")
 }
 
-// explain decides and tells why. What a user of the platform holds there is not shown to tenants.
+// explain decides and tells why. What a user of the platform holds there is not shown to tenants, nor to one tenant what another denies.
 func (s *Server) explain(c *call, judge Judge, q access.Question, known bool) (decision, int64, error) {
 	e := judge.Explain(q)
 	d := decision{Decision: e.Allowed && known, Context: &decisionContext{Position: new(readmodels.Position(e.Position)), Reason: e.Why}}
@@ -360,7 +360,7 @@ func (s *Server) explain(c *call, judge Judge, q access.Question, known bool) (d
 		d.Context.Reason = "resource-unknown"
 		return d, e.Position, nil
 	}
-	if home, _, found := judge.User(q.User); found && home == domain.Root && c.caller.Stands() != domain.Root {
+	if e.Staff && c.caller.Stands() != domain.Root {
 		return d, e.Position, nil
 	}
 	names, err := s.eventNames(c, e.Positions())
@@ -369,6 +369,10 @@ func (s *Server) explain(c *call, judge Judge, q access.Question, known bool) (d
 	}
 	for _, weighed := range e.Steps {
 		r := reason{Rule: weighed.Rule, Counts: weighed.Counts, Note: weighed.Note}
+		if t := weighed.From; !t.IsZero() && t != c.caller.Tenant && c.caller.Stands() != t && c.caller.Stands() != domain.Root {
+			d.Context.Reasons = append(d.Context.Reasons, reason{Rule: weighed.Rule, Counts: weighed.Counts, Note: "by another tenant"})
+			continue
+		}
 		for _, l := range weighed.Links {
 			r.Path = append(r.Path, step{l.Kind, l.ID, readmodels.Position(l.Position), names[l.Position]})
 		}

@@ -118,9 +118,13 @@ func (s *Server) bulkStream(c *call, lines [][]byte, key string) error {
 	return nil
 }
 
+// identifyAnew finds out once more who calls, and for whom: nobody goes on with other rights than those they came with.
 func (s *Server) identifyAnew(c *call) error {
 	c.now = s.config.Now()
 	err := s.identify(c)
+	if err == nil {
+		err = s.delegate(c)
+	}
 	if err != nil {
 		s.report(c, s.problemOf(err))
 	}

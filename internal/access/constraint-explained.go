@@ -72,5 +72,5 @@ func (w *witness) constraint(s *scene, c *constraint, why string) Step {
 			}
 		}
 	}
-	return Step{RuleConstraint, true, why + ": " + c.Demand(), links}
+	return Step{Rule: RuleConstraint, Counts: true, Note: why + ": " + c.Demand(), Links: links}
 }

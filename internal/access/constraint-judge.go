@@ -28,6 +28,10 @@ func (x *Index) Judge(c domain.Change) domain.Verdict {
 		j.is.record(e)
 	}
 	for _, e := range c.Events {
+		if added, is := e.(domain.UserRegistered); is { // what everybody has is not given to them; their department is
+			added.Department = domain.DepartmentID{}
+			j.was.record(added)
+		}
 		j.is.record(e)
 	}
 	return j.verdict(c.Events)

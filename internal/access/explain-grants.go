@@ -107,6 +107,9 @@ func (w *witness) overrides(from source, effect domain.Effect) bool {
 			links := append(slices.Clip(c.links), Link{"override", o.id.String(), o.madeAt})
 			if rule == RuleDeny {
 				some = w.rule(rule, note, links...) || some
+				if from.t != w.t {
+					w.steps[len(w.steps)-1].From = from.t.id
+				}
 				continue
 			}
 			if note == "" {

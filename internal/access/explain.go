@@ -10,6 +10,7 @@ import (
 type Explanation struct {
 	Answer
 	Steps []Step
+	Staff bool // it tells of what somebody of the platform holds
 }
 
 // Step is one thing weighed. A question is allowed if every subject, tenant, ceiling, delegation and impersonation step counts, no
@@ -19,6 +20,8 @@ type Step struct {
 	Counts bool
 	Note   string // in words, mostly why it does not count
 	Links  []Link // how one thing led to the next, from the user on
+
+	From domain.TenantID // whose matter alone it is; zero: whoever may ask may be told
 }
 
 // Rule is what a step is about, in the order in which they are weighed.
@@ -68,7 +71,13 @@ func (x *Index) Explain(q Question) Explanation {
 	defer x.mu.RUnlock()
 	w := &witness{x: x, q: q, ways: map[stem][]Link{}}
 	w.explain()
-	return Explanation{Answer{w.why.allows(), x.position, w.why}, w.steps}
+	return Explanation{Answer{w.why.allows(), x.position, w.why}, w.steps, w.staff()}
+}
+
+// staff reports whether somebody of the platform acts, or is acted for.
+func (w *witness) staff() bool {
+	d := w.x.delegations[w.q.Delegation]
+	return d != nil && d.home == w.x.root || w.actor != nil && w.actor.home == w.x.root || w.u != nil && w.u.home == w.x.root
 }
 
 // witness gathers the steps of one explanation.
@@ -104,7 +113,7 @@ func (w *witness) explain() {
 }
 
 func (w *witness) step(r Rule, counts bool, note string, links ...Link) {
-	w.steps = append(w.steps, Step{r, counts, note, links})
+	w.steps = append(w.steps, Step{Rule: r, Counts: counts, Note: note, Links: links})
 }
 
 // rule is a step that counts where nothing is said against it.

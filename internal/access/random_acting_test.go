@@ -106,12 +106,19 @@ func (c chance) happening(w world) []told {
 	return []told{{tenant, c.event(tenant)}}
 }
 
+// member is somebody and their tenant; of one who is not there yet, a guess.
+func (c chance) member(w world) (domain.UserID, domain.HomeID) {
+	u := c.id('u')
+	home, known := w.homes[u]
+	if !known {
+		home = c.tenant()
+	}
+	return domain.UserID{UUID: u}, domain.HomeID{UUID: home}
+}
+
 // grants offers a delegation: often one that hangs on another, at times one that no command would make.
 func (c chance) grants(w world) []told {
-	user := func() (domain.UserID, domain.HomeID) {
-		u := c.id('u')
-		return domain.UserID{UUID: u}, domain.HomeID{UUID: w.homes[u]}
-	}
+	user := func() (domain.UserID, domain.HomeID) { return c.member(w) }
 	e := domain.DelegationGranted{Bounds: c.bounds()}
 	if c.IntN(3) == 0 {
 		e.Window = domain.Window{From: c.instantOrNone(), Until: c.instantOrNone()}
@@ -163,10 +170,7 @@ func (c chance) grants(w world) []told {
 
 // handsOn offers a delegation that is handed on a few times, and accepted by all; little narrows it.
 func (c chance) handsOn(w world) []told {
-	who := func() (domain.UserID, domain.HomeID) {
-		u := c.id('u')
-		return domain.UserID{UUID: u}, domain.HomeID{UUID: w.homes[u]}
-	}
+	who := func() (domain.UserID, domain.HomeID) { return c.member(w) }
 	var out []told
 	e := domain.DelegationGranted{}
 	e.Delegate, e.DelegateTenant = who()

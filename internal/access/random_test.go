@@ -67,7 +67,9 @@ func (c chance) begin(f failer) *play {
 	}
 	for n := range pool {
 		user := domain.UserRegistered{User: domain.UserID{UUID: named('u', n)}, Department: domain.DepartmentID{UUID: c.maybe('d')}, Status: domain.UserActive}
-		first = append(first, told{c.tenant(), user})
+		if c.IntN(10) > 0 { // somebody may come later, and be spoken of before
+			first = append(first, told{c.tenant(), user})
+		}
 		for _, t := range []uuid.UUID{domain.Root.UUID, named('t', 1), named('t', 2)} {
 			first = append(first,
 				told{t, domain.RoleCreated{Role: domain.RoleID{UUID: named('r', n+c.IntN(2)*pool)}}},

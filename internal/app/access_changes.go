@@ -86,7 +86,9 @@ func (c *accessChanges) compare(ctx context.Context, r dcb.Recorded) ([]commands
 			continue
 		}
 		for _, u := range c.index.Concerned(t, r) { // those who have become so had nothing before
-			before[t][u] = before[t][u]
+			if _, known := before[t][u]; !known {
+				before[t][u] = nil
+			}
 		}
 		for u := range before[t] {
 			gained, lost := access.Difference(before[t][u], c.index.Effective(t, access.Holder{User: u}, then))

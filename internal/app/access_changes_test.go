@@ -12,9 +12,9 @@ import (
 	"chancery/domain"
 )
 
-// announced returns what was announced in a tenant after a position, as "name +gained -lost because of a type", when all of the log was
+// announced returns what was announced in acme after a position, as "name +gained -lost because of a type", when all of the log was
 // reacted to.
-func (m *mortals) announced(t *testing.T, tenant string, after int64) []string {
+func (m *mortals) announced(t *testing.T, after int64) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -34,23 +34,23 @@ func (m *mortals) announced(t *testing.T, tenant string, after int64) []string {
 	for _, row := range m.column(t, `
 		SELECT json_build_object('payload', e.payload, 'cause', c.type, 'same', (e.metadata->>'causation') = (e.payload->>'cause'))::text
 		FROM core.events e JOIN core.events c ON c.id = (e.payload->>'cause')::uuid
-		WHERE e.type = 'access.changed' AND e.tenant_id = $1 AND e.position > $2 ORDER BY e.position`, m.id[tenant], after) {
+		WHERE e.type = 'access.changed' AND e.tenant_id = $1 AND e.position > $2 ORDER BY e.position`, m.acme, after) {
 		var r struct {
-			Payload domain.AccessChanged
-			Cause   string
-			Same    bool
+			Payload domain.AccessChanged `json:"payload"`
+			Cause   string               `json:"cause"`
+			Same    bool                 `json:"same"`
 		}
 		if err := json.Unmarshal([]byte(row), &r); err != nil || !r.Same || domain.AccessID(r.Payload.User) != r.Payload.Access {
 			t.Fatalf("%s: %v", row, err)
 		}
-		text := r.Payload.User.String()
+		words := []string{r.Payload.User.String()}
 		for _, g := range r.Payload.Gained {
-			text += " +" + right(g)
+			words = append(words, "+"+right(g))
 		}
 		for _, l := range r.Payload.Lost {
-			text += " -" + right(l)
+			words = append(words, "-"+right(l))
 		}
-		all = append(all, strings.NewReplacer(names...).Replace(text)+" by "+r.Cause)
+		all = append(all, strings.NewReplacer(names...).Replace(strings.Join(words, " "))+" by "+r.Cause)
 	}
 	slices.Sort(all) // those of one cause have no order
 	return all
@@ -65,12 +65,12 @@ func right(r domain.Right) string {
 }
 
 func TestEachChangeOfAccessIsAnnouncedOnceWhereTheTenantWantsIt(t *testing.T) {
-	m := newMortals(t, Config{})
+	m := newMortals(t)
 	do := func(command, body string, want ...string) (id string) {
 		t.Helper()
 		at := m.headForTest(t)
 		id = m.root.must(t, "acme", command, body)
-		if got := m.announced(t, "acme", at); !slices.Equal(got, want) {
+		if got := m.announced(t, at); !slices.Equal(got, want) {
 			t.Errorf("%s %s was announced as %q, want %q", command, body, got, want)
 		}
 		return id
@@ -105,14 +105,14 @@ func TestEachChangeOfAccessIsAnnouncedOnceWhereTheTenantWantsIt(t *testing.T) {
 	at := m.headForTest(t)
 	m.root.must(t, "acme", "suspend-tenant", `{}`)
 	want := []string{"ann -groups.create -groups.rename by tenant.suspended", "bob -groups.create -groups.rename by tenant.suspended"}
-	if got := m.announced(t, "acme", at); !slices.Equal(got, want) {
+	if got := m.announced(t, at); !slices.Equal(got, want) {
 		t.Errorf("the suspension was announced as %q", got)
 	}
 	m.verified(t)
 }
 
 func TestAChangeThatTimeBringsIsAnnouncedOnce(t *testing.T) {
-	m := newMortals(t, Config{})
+	m := newMortals(t)
 	m.root.must(t, "acme", "set-policy", fmt.Sprintf(`{"key":%q,"value":"true"}`, domain.AnnounceAccess.Key))
 	for _, name := range []string{"cat", "dan"} {
 		m.id[name] = m.root.must(t, "acme", "register-user", fmt.Sprintf(`{"display_name":%q}`, name))
@@ -129,7 +129,7 @@ func TestAChangeThatTimeBringsIsAnnouncedOnce(t *testing.T) {
 		t.Helper()
 		m.round(t)
 		m.round(t)
-		if got := m.announced(t, "acme", at); !slices.Equal(got, want) {
+		if got := m.announced(t, at); !slices.Equal(got, want) {
 			t.Errorf("announced %q, want %q", got, want)
 		}
 		at = m.headForTest(t)
@@ -147,33 +147,25 @@ func TestAChangeThatTimeBringsIsAnnouncedOnce(t *testing.T) {
 	is("cat -groups.create by role.assignment-expired")
 	m.clock.forward(time.Hour)
 	is("dan -groups.create by role.assignment-expired")
-	if m.may("cat", "acme") || m.may("dan", "acme") {
+	if m.may("cat") || m.may("dan") {
 		t.Error("what was announced is not so")
 	}
 }
 
 func TestAnnouncementsAreMadeOnceAcrossARestart(t *testing.T) {
-	m := newMortals(t, Config{})
+	m := newMortals(t)
 	m.root.must(t, "acme", "set-policy", fmt.Sprintf(`{"key":%q,"value":"true"}`, domain.AnnounceAccess.Key))
 	m.root.must(t, "acme", "add-role-privilege", fmt.Sprintf(`{"id":%q,"privilege":"core.groups.rename"}`, m.id["acme role"]))
-	want := m.announced(t, "acme", 0)
+	want := m.announced(t, 0)
 	if len(want) != 2 {
 		t.Fatalf("announced %q", want)
 	}
 	head := m.headForTest(t)
 	m.Close()
+	setBack(t, m.config.DatabaseURL, "access-changes")
 	again := openWith(t, m.config)
-	again.setBack(t, "access-changes", 0)
 	m.App = again
-	if got := m.announced(t, "acme", 0); !slices.Equal(got, want) || again.headForTest(t) != head {
+	if got := m.announced(t, 0); !slices.Equal(got, want) || again.headForTest(t) != head {
 		t.Errorf("told again of all there was, it announced %q; want %q", got, want)
-	}
-}
-
-// setBack sets the checkpoint of a reaction back.
-func (a *App) setBack(t *testing.T, reaction string, position int64) {
-	t.Helper()
-	if _, err := a.ledger.Pool("chancery_project").Exec(t.Context(), `UPDATE core.projection_offsets SET position = $2 WHERE projection = $1`, reaction, position); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -73,7 +73,9 @@ func (b *till) may(user, privilege string) (allowed bool, explained string) {
 	b.Helper()
 	r := b.ann.do(http.MethodPost, "/access/v1/evaluation", fmt.Sprintf(
 		`{"subject":{"type":"user","id":%q},"action":{"name":%q},"resource":{"type":"tenant","id":"acme"},"context":{"explain":true}}`, user, privilege))
-	var out struct{ Decision bool }
+	var out struct {
+		Decision bool `json:"decision"`
+	}
 	if err := json.Unmarshal([]byte(r.body), &out); err != nil || r.status != http.StatusOK {
 		b.Fatalf("may %s: %d %s", privilege, r.status, r.body)
 	}
@@ -200,9 +202,11 @@ func TestAConstraintOverAViolationSuspendsWhatBreaksIt(t *testing.T) {
 		}
 	}
 	var row struct {
-		Name, Kind, Status string
-		Most               int
-		Roles              []string `json:"role_ids"`
+		Name   string   `json:"name"`
+		Kind   string   `json:"kind"`
+		Status string   `json:"status"`
+		Most   int      `json:"most"`
+		Roles  []string `json:"role_ids"`
 	}
 	b.app.settled(t)
 	r := b.ann.do(http.MethodGet, "/v1/tenants/acme/constraints/"+b.apart, "")

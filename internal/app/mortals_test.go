@@ -20,11 +20,12 @@ type mortals struct {
 	acme, beta    string            // ids of the tenants
 }
 
-func newMortals(t *testing.T, c Config) *mortals {
+func newMortals(t *testing.T) *mortals {
 	t.Helper()
 	m := &mortals{clock: newClock(time.Now().UTC().Truncate(time.Second)), id: map[string]string{}}
-	c.Now, c.DueEvery, c.SMTPURL, c.MailFrom = m.clock.now, 24*time.Hour, "smtp://127.0.0.1:1?starttls=none", "a@b.test" // nobody listens there
-	m.App, m.root = platformWith(t, c)
+	m.App, m.root = platformWith(t, Config{
+		Now: m.clock.now, DueEvery: 24 * time.Hour, SMTPURL: "smtp://127.0.0.1:1?starttls=none", MailFrom: "a@b.test", // nobody listens there
+	})
 	for _, slug := range []string{"acme", "beta"} {
 		id := m.root.must(t, "root", "create-tenant", fmt.Sprintf(`{"name":%[1]q,"slug":%[1]q}`, slug))
 		m.id[slug] = id
@@ -56,30 +57,29 @@ func (m *mortals) person(t *testing.T, tenant, name string) caller {
 
 func (m *mortals) in(d time.Duration) string { return m.clock.now().Add(d).Format(time.RFC3339) }
 
-// signIn starts a session of a user.
-func (m *mortals) signIn(t *testing.T, tenant, name string) (caller, string) {
+// signIn starts a session of a user of acme.
+func (m *mortals) signIn(t *testing.T, name string) (caller, string) {
 	t.Helper()
-	r := m.root.as("").do("POST", "/v1/tenants/"+tenant+"/sessions",
-		fmt.Sprintf(`{"email":"%s@%s.test","password":"a long password of one's own"}`, name, tenant))
+	r := m.root.as("").do("POST", "/v1/tenants/acme/sessions", fmt.Sprintf(`{"email":"%s@acme.test","password":"a long password of one's own"}`, name))
 	if r.status != 200 || r.part("session_id") == "" {
 		t.Fatalf("%s does not sign in: %d %s", name, r.status, r.body)
 	}
 	return m.root.as(r.part("token")), r.part("session_id")
 }
 
-// delegates has one user delegate to another until a time, and the other accept it.
-func (m *mortals) delegates(t *testing.T, from caller, tenant string, to caller, toTenant, whom string, until time.Duration, more string) string {
+// delegates has a user of acme delegate to another until a time, and the other accept it.
+func (m *mortals) delegates(t *testing.T, from, to caller, toTenant, whom string, until time.Duration, more string) string {
 	t.Helper()
-	id := from.must(t, tenant, "grant-delegation",
+	id := from.must(t, "acme", "grant-delegation",
 		fmt.Sprintf(`{"delegate_user_id":%q,"delegate_tenant":%q,"until":%q%s}`, m.id[whom], toTenant, m.in(until), more))
 	to.must(t, toTenant, "accept-delegation", fmt.Sprintf(`{"id":%q}`, id))
 	return id
 }
 
-// impersonates has the root administrator act as a user.
-func (m *mortals) impersonates(t *testing.T, by caller, tenant, whom string) (caller, string) {
+// impersonates has somebody act as a user of acme.
+func (m *mortals) impersonates(t *testing.T, by caller, whom string) (caller, string) {
 	t.Helper()
-	r := by.command(tenant, "start-impersonation", fmt.Sprintf(`{"target_user_id":%q,"reason":"test"}`, m.id[whom]))
+	r := by.command("acme", "start-impersonation", fmt.Sprintf(`{"target_user_id":%q,"reason":"test"}`, m.id[whom]))
 	if r.status != 200 {
 		t.Fatalf("nobody acts as %s: %d %s", whom, r.status, r.body)
 	}
@@ -94,10 +94,10 @@ func (m *mortals) invited(t *testing.T, until time.Duration) string {
 		fmt.Sprintf(`{"group_id":%q,"tenant":"beta","user_id":%q,"expires_at":%q}`, group, m.id["bea"], m.in(until)))
 }
 
-// may tells whether a user may add groups in a tenant.
-func (m *mortals) may(name, tenant string) bool {
-	r := m.root.do("POST", "/v1/tenants/"+tenant+"/access/v1/evaluation", fmt.Sprintf(
-		`{"subject":{"type":"user","id":%q},"action":{"name":"core.groups.create"},"resource":{"type":"tenant","id":%q}}`, m.id[name], m.id[tenant]))
+// may tells whether a user may add groups in acme.
+func (m *mortals) may(name string) bool {
+	r := m.root.do("POST", "/v1/tenants/acme/access/v1/evaluation", fmt.Sprintf(
+		`{"subject":{"type":"user","id":%q},"action":{"name":"core.groups.create"},"resource":{"type":"tenant","id":%q}}`, m.id[name], m.acme))
 	return strings.Contains(r.body, `"decision":true`)
 }
 

@@ -14,8 +14,7 @@ type Credential rows.CredentialsRow
 
 func (i *Credential) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-// Owner is the user whose it is.
-// OwnedBy implements Owned.
+// OwnedBy reports whether it is the user's.
 func (i *Credential) OwnedBy(user uuid.UUID) bool { return i.UserID == user }
 
 var credentials = collection(

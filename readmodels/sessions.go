@@ -14,8 +14,7 @@ type Session rows.SessionsRow
 
 func (i *Session) key() (string, decimal.Int64) { return i.ID.String(), i.Version }
 
-// Owner is the user whose it is.
-// OwnedBy implements Owned.
+// OwnedBy reports whether it is the user's.
 func (i *Session) OwnedBy(user uuid.UUID) bool { return i.UserID == user }
 
 func (i *Session) personal() (uuid.UUID, []column) {

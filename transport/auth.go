@@ -19,7 +19,7 @@ import (
 )
 
 // Access knows who may do what. *access.Index is one.
-type Access interface {
+type Access interface { //nolint:interfacebloat // what the index answers to the edge
 	Judge
 	Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time.Time) (access.Caller, error)
 	AuthenticateSession(id domain.SessionID, hash [sha256.Size]byte, now time.Time) (access.Caller, error)

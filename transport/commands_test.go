@@ -332,7 +332,7 @@ func TestTheCatalogueListsWhatTheCallerMayRun(t *testing.T) {
 	group := w.must(t, "ann", "/v1/tenants/acme/commands/create-group", `{"name":"Team"}`, "id")
 	w.must(t, "ann", "/v1/tenants/acme/commands/add-group-member", `{"group_id":"`+group+`","user_id":"`+w.vars["abeID"]+`","role":"maintainer"}`, "id")
 	office := []string{"add-group-member", "change-group-role", "remove-group-member", "invite-to-group", "withdraw-group-invitation"}
-	got, want := list("abe", "acme"), append(office, own...)
+	got, want := list("abe", "acme"), slices.Concat(office, own)
 	if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
 		t.Errorf("a maintainer may run %v, want %v", got, want)
 	}

@@ -61,7 +61,7 @@ func (b *bearing) byRoles() [][]domain.RoleID {
 }
 
 // place finds out what the tenant is to u. What somebody may do as a guest, nobody does for them; and a session is bound to its tenant.
-func (x *Index) place(b *bearing, guests bool) Reason {
+func (x *Index) place(b *bearing, guests bool) Reason { //nolint:cyclop // one case for each standing
 	t, home := b.t, b.u.home
 	if home == t {
 		b.home = true

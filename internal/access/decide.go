@@ -89,7 +89,7 @@ type want struct {
 }
 
 // weigh judges rights: denies first, then the ceilings, all of them together, then what is granted.
-func (x *Index) weigh(b *bearing, w *want) Reason {
+func (x *Index) weigh(b *bearing, w *want) Reason { //nolint:cyclop // the order of a decision, in one place
 	g := x.grantsOf(b.u)
 	switch {
 	case g.denies.touch(b.home, w, b.at), b.actor != b.u && x.barred(b, w):

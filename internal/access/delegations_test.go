@@ -722,13 +722,14 @@ func TestAnExplanationNamesEveryEventOfTheChain(t *testing.T) {
 			if step.Rule != rule {
 				continue
 			}
-			line := fmt.Sprintf("%v:", step.Counts)
+			var line strings.Builder
+			fmt.Fprintf(&line, "%v:", step.Counts)
 			for _, l := range step.Links {
 				if l.Position > base {
-					line += fmt.Sprintf(" %s+%d", l.Kind, l.Position-base)
+					fmt.Fprintf(&line, " %s+%d", l.Kind, l.Position-base)
 				}
 			}
-			out = append(out, line)
+			out = append(out, line.String())
 		}
 		return out
 	}

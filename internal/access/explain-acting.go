@@ -55,7 +55,7 @@ func (w *witness) resting(d *delegation) []*delegation {
 }
 
 // inForce weighs one link of a chain.
-func (w *witness) inForce(d *delegation) Reason {
+func (w *witness) inForce(d *delegation) Reason { //nolint:cyclop // one case for each reason
 	from, to := w.x.users[d.grantor.id], w.x.users[d.delegate.id]
 	links := d.links(d.home)
 	for _, u := range []*user{from, to} {
@@ -160,7 +160,7 @@ func (w *witness) byRoles() (all [][]domain.RoleID) {
 }
 
 // impersonating weighs the session that the question is asked in.
-func (w *witness) impersonating() Reason {
+func (w *witness) impersonating() Reason { //nolint:cyclop // one case for each reason
 	i := w.x.impersonations[w.q.Impersonation]
 	if i == nil || i.startedAt == 0 || i.admin.id != w.q.User || i.admin.home != w.actor.home.id {
 		w.step(RuleImpersonation, false, "there is no such impersonation, or it is somebody else's")

@@ -217,7 +217,7 @@ func (w *witness) visits(u *user) bool {
 }
 
 // verdict weighs rights, in the order in which they are.
-func (w *witness) verdict() Reason {
+func (w *witness) verdict() Reason { //nolint:cyclop // the order of a decision, in one place
 	own := w.own(w.u)
 	denied := w.overrides(own, domain.Deny)
 	if a := w.actor; a != w.u {

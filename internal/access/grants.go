@@ -42,7 +42,7 @@ func placesIn(wide []held) *places {
 	}
 	at := &places{exact: map[domain.Privilege][]int32{}}
 	for i := range wide {
-		n := int32(i) //nolint:gosec // nobody has so many roles
+		n := int32(i)
 		for p := range wide[i].set.exact {
 			at.exact[p] = append(at.exact[p], n)
 		}

@@ -56,7 +56,7 @@ func (c *accessChanges) react(ctx context.Context, r dcb.Recorded) error {
 }
 
 // compare moves the index behind the event, and returns the announcements of what has changed.
-func (c *accessChanges) compare(ctx context.Context, r dcb.Recorded) ([]commands.Order, error) {
+func (c *accessChanges) compare(ctx context.Context, r dcb.Recorded) ([]commands.Order, error) { //nolint:cyclop // one case for each kind of cause
 	if c.index == nil || c.index.Position() >= r.Position {
 		c.index = access.New()
 	}

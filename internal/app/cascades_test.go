@@ -45,7 +45,7 @@ func (m *mortals) web(t *testing.T) map[string]string {
 	role := m.root.must(t, "acme", "create-role", `{"name":"Stand-in","privileges":["core.impersonations.start"]}`)
 	m.root.must(t, "acme", "assign-role", fmt.Sprintf(`{"role_id":%q,"user_id":%q}`, role, m.id["ann"]))
 	web := map[string]string{}
-	_, web["session"] = m.signIn(t, "ann")
+	_, web["session"] = m.signIn(t)
 	web["token"] = m.id["ann lasting"]
 	web["from ann"] = m.delegates(t, m.ann, m.bea, "beta", "bea", 50*time.Minute, `,"redelegations":1`)
 	m.id["ben"] = m.root.must(t, "beta", "register-user", `{"display_name":"ben"}`)
@@ -152,7 +152,7 @@ func TestAnImpersonationEndsWithTheSessionOrTokenOfTheAdministrator(t *testing.T
 	m := newMortals(t)
 	web := m.web(t)
 	m.root.must(t, "acme", "end-impersonation", fmt.Sprintf(`{"id":%q}`, web["by ann"]))
-	session, id := m.signIn(t, "ann")
+	session, id := m.signIn(t)
 	_, web["in a session"] = m.impersonates(t, session, "bob")
 	web["its session"] = id
 	session.do("DELETE", "/v1/sessions/current", "")
@@ -176,7 +176,7 @@ func TestACascadeThatComesLateLeavesWhatIsNew(t *testing.T) {
 	m.clock.forward(time.Minute)
 	m.root.must(t, "acme", "reactivate-user", fmt.Sprintf(`{"id":%q}`, m.id["ann"]))
 	m.ann = m.root.as(m.root.issue(t, "acme", m.id["ann"]))
-	_, web["new session"] = m.signIn(t, "ann")
+	_, web["new session"] = m.signIn(t)
 	web["new"] = m.delegates(t, m.ann, m.bob, "acme", "bob", 30*time.Minute, "")
 	resume()
 	m.reacted(t)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func (o *outing) want(c caller, method, address, body string, status int) reply 
 func TestAGuestActsInTheGroupsTenantWithExactlyWhatTheGroupGives(t *testing.T) {
 	o := goingOut(t)
 	id := o.invite("member")
-	if r := o.eve.do("GET", "/v1/tenants/globex/group-invitations?status=open&user_id="+o.user, ""); r.status != 200 || !strings.Contains(r.body, id) {
+	if r := o.eve.do("GET", "/v1/tenants/globex/group-invitations?status=open&user_id="+o.user, "", "Chancery-Min-Position", strconv.FormatInt(o.headForTest(t), 10)); r.status != 200 || !strings.Contains(r.body, id) {
 		t.Errorf("the invited user does not see it: %d %s", r.status, r.body)
 	}
 	o.want(o.eve, "GET", "/users", "", http.StatusNotFound) // who is only invited does not even know of the tenant
@@ -203,7 +204,9 @@ func TestMembersSeeOneAnotherAsTheGroupsTenantHasIt(t *testing.T) {
 	}
 	sees := func(c caller) (users []string) {
 		t.Helper()
-		var page struct{ Items []member }
+		var page struct {
+			Items []member `json:"items"`
+		}
 		if err := json.Unmarshal([]byte(o.want(c, "GET", address, "", http.StatusOK).body), &page); err != nil {
 			t.Fatal(err)
 		}

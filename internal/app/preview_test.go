@@ -11,17 +11,23 @@ import (
 	"chancery/domain"
 )
 
+type rightHeld struct {
+	Privilege string `json:"privilege"`
+	Scope     string `json:"scope"`
+}
+
 // foreseen is the answer of a preview, as lines: "+" or "-", the user, the privilege, and the scope if there is one.
 func foreseen(t *testing.T, c caller, command, body string, names map[string]string) []string {
 	t.Helper()
 	r := c.do(http.MethodPost, "/v1/tenants/acme/access/v1/preview", fmt.Sprintf(`{"command":%q,"body":%s}`, command, body))
 	var out struct {
-		Total   int
+		Total   int `json:"total"`
 		Changes []struct {
-			User         string `json:"user_id"`
-			Delegation   string `json:"delegation_id"`
-			Gained, Lost []struct{ Privilege, Scope string }
-		}
+			User       string      `json:"user_id"`
+			Delegation string      `json:"delegation_id"`
+			Gained     []rightHeld `json:"gained"`
+			Lost       []rightHeld `json:"lost"`
+		} `json:"changes"`
 	}
 	if err := json.Unmarshal([]byte(r.body), &out); err != nil || r.status != http.StatusOK {
 		t.Fatalf("preview of %s: %d %s", command, r.status, r.body)

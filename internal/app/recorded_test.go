@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -350,9 +351,7 @@ func (d *day) repeat(records []record, asOf string) {
 	var questions []map[string]any
 	for _, r := range records {
 		context := map[string]any{"as_of": asOf}
-		for k, v := range r.question["context"].(map[string]any) {
-			context[k] = v
-		}
+		maps.Copy(context, r.question["context"].(map[string]any))
 		questions = append(questions, map[string]any{"subject": r.question["subject"], "action": r.question["action"], "resource": r.question["resource"], "context": context})
 	}
 	answers, _ := d.evaluate(records[0].tenant, questions)

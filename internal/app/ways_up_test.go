@@ -60,14 +60,8 @@ func (c *climber) role(name string, privileges ...string) string {
 }
 
 func words(of []string) string {
-	text := "["
-	for i, w := range of {
-		if i > 0 {
-			text += ","
-		}
-		text += fmt.Sprintf("%q", w)
-	}
-	return text + "]"
+	text, _ := json.Marshal(of)
+	return string(text)
 }
 
 // stays requires that a request is refused with the code, and that mal does not hold the prize afterwards.
@@ -315,7 +309,11 @@ func TestWayUpByIDReusedAfterDeletion(t *testing.T) {
 func (c *climber) ids(address string) []string {
 	c.t.Helper()
 	waitFor(c.t, c.app, c.app.headForTest(c.t))
-	var page struct{ Items []struct{ ID string } }
+	var page struct {
+		Items []struct {
+			ID string `json:"id"`
+		} `json:"items"`
+	}
 	r := c.ann.do(http.MethodGet, "/v1/tenants/acme/"+address, "")
 	if err := json.Unmarshal([]byte(r.body), &page); err != nil || len(page.Items) == 0 {
 		c.t.Fatalf("%s: %d %s", address, r.status, r.body)

@@ -224,7 +224,7 @@ func (w *World) impersonate(t, name string, i impersonationFile) {
 		consent = domain.OnRequest
 		w.add(t, domain.ImpersonationConsented{Impersonation: id, Admin: admin, Target: target, By: target})
 	}
-	hash := w.Secret(domain.TokenID{UUID: id.UUID})
+	hash := w.Secret(domain.TokenID(id))
 	e := domain.ImpersonationStarted{
 		Impersonation: id, Admin: admin, AdminTenant: home, Target: target, Scopes: patterns(i.Scopes), Reason: name, Hash: hash[:],
 		Consent: consent, ExpiresAt: orFar(i.Expires),

@@ -153,7 +153,7 @@ func (w *witness) permission(from source) string {
 }
 
 // grants weighs assignments and offices. Each bound by role lets some of them through: there must be one for each.
-func (w *witness) grants(from source) bool { //nolint:gocognit // one way after the other
+func (w *witness) grants(from source) bool { //nolint:gocognit,cyclop // one way after the other
 	bounds := w.byRoles()
 	through := make([]bool, max(1, len(bounds)))
 	for _, c := range from.chains {

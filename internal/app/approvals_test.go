@@ -283,6 +283,7 @@ func TestARoleThatGivesMoreByNowIsApprovedOnlyByWhoHoldsThat(t *testing.T) {
 	id := o.ask(t)
 	role := o.root.must(t, "acme", "create-role", `{"name":"Decider","privileges":["core.approvals.approve","core.users.read"]}`)
 	o.root.must(t, "acme", "assign-role", fmt.Sprintf(`{"role_id":%q,"user_id":%q}`, role, o.ids["dan"]))
+	o.settled(t)
 	for _, admin := range o.column(t, `SELECT id::text FROM core.assignments WHERE user_id = $1 AND role_id = $2`, o.ids["dan"], domain.TenantAdmin.String()) {
 		o.root.must(t, "acme", "unassign-role", fmt.Sprintf(`{"id":%q}`, admin))
 	}

@@ -107,6 +107,7 @@ func TestWhatRestsOnAUserEndsWithThem(t *testing.T) {
 			delete(want, "session.ended session "+c.reason+" "+c.cause) // with the command itself
 			want["session.ended session "+c.reason+" -"] = 1
 			if c.command == "erase-user" {
+				m.settled(t)
 				web["invitation"] = m.column(t, `SELECT DISTINCT id::text FROM core.group_invitations`)[0]
 				want["group-invitation.withdrawn invitation user-erased -"] = 2 // with the command itself
 			}

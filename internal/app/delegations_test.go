@@ -143,6 +143,7 @@ func TestADelegateOfAnotherTenantActsWhereBothAllowIt(t *testing.T) {
 	expectStatus(t, "with it", d.users("gus", id), http.StatusOK, "")
 	expectStatus(t, "without it", d.users("gus", ""), http.StatusNotFound, "not-found")
 
+	d.app.settled(t)
 	for who, tenant := range map[string]string{"ann": "acme", "gus": "globex"} {
 		r := d.as[who].do(http.MethodGet, "/v1/tenants/"+tenant+"/delegations/"+id, "")
 		if r.status != http.StatusOK || r.part("status") != "accepted" || r.part("delegate_user_id") != d.ids["gus"] {

@@ -204,6 +204,7 @@ func TestMembersSeeOneAnotherAsTheGroupsTenantHasIt(t *testing.T) {
 	}
 	sees := func(c caller) (users []string) {
 		t.Helper()
+		o.settled(t)
 		var page struct {
 			Items []member `json:"items"`
 		}

@@ -75,6 +75,7 @@ func TestNobodyReviewsTheirOwnAccessByWhicheverWayTheyHaveIt(t *testing.T) {
 	all := o.review(t, `,"on_silence":"keep"`)
 	readers := o.review(t, `,"role_id":"`+reader+`","on_silence":"keep"`)
 	members := o.review(t, `,"group_id":"`+o.ids["team"]+`","on_silence":"keep"`)
+	o.settled(t)
 	membership := o.column(t, `SELECT id::text FROM core.group_memberships WHERE user_id = $1`, o.ids["bob"])[0]
 	admin := o.column(t, `SELECT id::text FROM core.assignments WHERE user_id = $1`, o.ids["bob"])[0]
 	for name, c := range map[string]struct{ review, item string }{
@@ -136,6 +137,7 @@ func TestSilenceRevokesOnlyWhereThatWasAskedForInSoManyWords(t *testing.T) {
 	if o.unaMayRead(t) {
 		t.Error("una may read")
 	}
+	o.settled(t)
 	if r := o.root.do("GET", "/v1/tenants/acme/reviews/"+id, ""); r.part("status") != "closed" || r.part("close_reason") != domain.ReviewDue {
 		t.Errorf("%d %s", r.status, r.body)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -23,10 +24,14 @@ const crashData = "CHANCERY_TEST_SERVE_DATA"
 
 // serveForCrash is this test program, run again as a server that may be killed.
 func serveForCrash() {
-	err := Serve(context.Background(), Settings{
+	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	err := Serve(ctx, Settings{
 		Data: os.Getenv(crashData), LogLevel: "warn",
 		SMTPURL: os.Getenv("CHANCERY_SMTP_URL"), MailFrom: os.Getenv("CHANCERY_MAIL_FROM"), PublicURL: os.Getenv("CHANCERY_PUBLIC_URL"),
 	}, "127.0.0.1:0", true, os.Stdout)
+	if err == nil {
+		os.Exit(0)
+	}
 	fmt.Fprintln(os.Stderr, "the server ended:", err)
 	os.Exit(1)
 }
@@ -51,7 +56,7 @@ func launch(t *testing.T, data string) *victim {
 		t.Fatal(err)
 	}
 	v := &victim{cmd: cmd}
-	t.Cleanup(v.kill)
+	t.Cleanup(v.end)
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if m := announced.FindStringSubmatch(lines.Text()); m != nil {
@@ -68,6 +73,16 @@ func (v *victim) kill() {
 	if v.cmd.ProcessState == nil {
 		_ = v.cmd.Process.Signal(syscall.SIGKILL)
 		_ = v.cmd.Wait()
+	}
+}
+
+// end lets the server stop its PostgreSQL, so that nothing writes into a folder that is being removed.
+func (v *victim) end() {
+	if v.cmd.ProcessState == nil {
+		_ = v.cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(time.Minute, func() { _ = v.cmd.Process.Kill() })
+		_ = v.cmd.Wait()
+		late.Stop()
 	}
 }
 

@@ -186,7 +186,11 @@ func (j *judging) concerned(events []dcb.Event) []*constraint {
 		allowed := c.Kind == domain.Exclusive && slices.ContainsFunc(j.rules, func(o *override) bool {
 			return len(piecesOf(c, j.is.x.allowable, o, j.is.set)) > 0
 		})
-		if created || allowed || slices.ContainsFunc(j.roles, c.Names) {
+		grown := c.Kind == domain.Exclusive && slices.ContainsFunc(events, func(e dcb.Event) bool {
+			added, is := e.(domain.RoleParentAdded)
+			return is && slices.ContainsFunc(c.Roles, func(id domain.RoleID) bool { _, heir := j.is.inherited(id)[added.Role]; return heir })
+		})
+		if created || allowed || grown || slices.ContainsFunc(j.roles, c.Names) {
 			out = append(out, c)
 		}
 	}
@@ -202,6 +206,7 @@ func (j *judging) down(event dcb.Event) {
 		j.downFrom(orEveryone(subjects(e.User, e.Department, e.Group))...)
 	case domain.RoleParentAdded:
 		j.affect(j.is.below([]domain.RoleID{e.Role}, j.watch(false)))
+		j.affect(j.is.allowed()) // of a role that gives more, an allow may give more
 	case domain.ConstraintCreated:
 		j.affect(j.is.below(e.Roles, j.watch(false)))
 		if e.Kind == domain.Exclusive { // allows alone may need more roles than one

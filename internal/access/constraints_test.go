@@ -363,6 +363,18 @@ func TestARoleOfAFewIsCountedByUsers(t *testing.T) {
 	b.breaks("too many already, and one more", []domain.ConstraintID{limited, apart}, b.assigns(pays, dan))
 }
 
+// Nobody has the role that grows; but what an allow gives of its roles grows with it.
+func TestARoleThatGrowsIsJudgedForThoseWhomOverridesAllowWhatItGives(t *testing.T) {
+	b := openBank(t)
+	empty := domain.RoleID{UUID: named('r', 16)}
+	two := domain.ConstraintCreated{Constraint: apart, Tenant: acme, Kind: domain.Exclusive, Roles: []domain.RoleID{pays, empty}, Most: 1}
+	b.tell(acme, domain.RoleCreated{Role: empty}, two, b.lets(ann, "bill.pay"), b.lets(ann, "bill.approve"))
+	b.breaks("a parent", []domain.ConstraintID{apart}, domain.RoleParentAdded{Role: empty, Parent: approves})
+	b.breaks("a parent of a parent", []domain.ConstraintID{apart},
+		domain.RoleParentAdded{Role: looks, Parent: approves}, domain.RoleParentAdded{Role: empty, Parent: looks})
+	b.breaks("a parent that gives what nobody is allowed", nil, domain.RoleParentAdded{Role: empty, Parent: trained})
+}
+
 // When a group grows past what a role admits, the first ones keep it.
 func TestOfTooManyTheFirstKeepTheRole(t *testing.T) {
 	b := openBank(t)

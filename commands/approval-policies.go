@@ -93,7 +93,7 @@ func (a *approval) patterns() (all []domain.Pattern) {
 func (a *approval) meets(some, others []domain.Pattern) bool {
 	for _, p := range some {
 		for _, o := range others {
-			if p.Meets(o) && a.through(narrower(p, o)) {
+			if p.Meets(o) && a.through(p.Narrower(o)) {
 				return true
 			}
 		}
@@ -103,14 +103,6 @@ func (a *approval) meets(some, others []domain.Pattern) bool {
 
 func (a *approval) through(p domain.Pattern) bool {
 	return len(a.given.privileges) == 0 || slices.ContainsFunc(a.given.privileges, p.Meets)
-}
-
-// narrower is what is of both patterns, which meet.
-func narrower(p, o domain.Pattern) domain.Pattern {
-	if p.Covers(o) {
-		return o
-	}
-	return p
 }
 
 // requested is the request in place of what would be given: e says what that is. It belongs into the tenant in which the rights are, for

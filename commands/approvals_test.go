@@ -286,6 +286,12 @@ func TestWhatCannotBeGivenAnyMoreIsNotApproved(t *testing.T) {
 	h.and(domain.UserDeactivated{User: user("ann")}).When(denial(env())).Then(t, requestDenied())
 }
 
+func TestWhatTheTenantHasComeToDemandOfAssignmentsIsDemandedOfThoseThatWait(t *testing.T) {
+	h := guarded().and(wanted())
+	h.and(policy(domain.ReasonRequired, "true")).When(approval(env())).ThenRefused(t, domain.ErrReasonRequired)
+	h.and(policy(domain.AssignmentDays, "7")).When(approval(env())).ThenRefused(t, domain.ErrTooLong)
+}
+
 func TestARequestIsWithdrawnByWhoAskedOrByWhoMay(t *testing.T) {
 	mine, onMyBehalf := guarded().and(wanted(askedBy(chief))), guarded().and(wanted(onBehalfOf(chief)))
 	me := unprivileged(having())

@@ -39,19 +39,13 @@ func (c AssignRole) Decide(env Env) dcb.Decision {
 		Scope: c.On, Window: window, Reason: c.Reason,
 	})
 	used, approval := domain.Used[domain.RoleAssigned](c.ID), env.approval(env.Tenant, domain.ApprovalID(c.ID), giving{roles: []domain.RoleID{c.Role}})
-	reason, most := domain.PolicyOf(env.Tenant, domain.ReasonRequired), domain.PolicyOf(env.Tenant, domain.AssignmentDays)
-	facts := append(append(a.facts(), approval.facts()...), used, reason, most)
+	facts := append(append(a.facts(), approval.facts()...), used)
 	return dcb.From(facts...).Then(a.next).Then(approval.next).Decide(func() ([]dcb.Event, error) {
 		if err := domain.FirstError(c.On.Check("/scope"), window.Check(env.Now), domain.CheckText("/reason", c.Reason), a.known()); err != nil {
 			return nil, err
 		}
-		switch {
-		case used.Value, approval.used():
+		if used.Value || approval.used() {
 			return nil, domain.At("/id", domain.ErrIDTaken)
-		case c.Reason == "" && reason.Value.IsTrue():
-			return nil, domain.At("/reason", domain.ErrReasonRequired)
-		case most.Value.Days() > 0 && (c.Until.IsZero() || c.Until.After(window.From.Add(most.Value.Days()))):
-			return nil, domain.At("/until", domain.ErrTooLong)
 		}
 		if err := a.refusal(); err != nil {
 			return nil, err
@@ -71,6 +65,8 @@ type assigning struct {
 	subject subject
 	role    *dcb.Fact[domain.Role]
 	twins   *dcb.Fact[domain.Assignments]
+	reason  *dcb.Fact[domain.Policy] // whether one is needed
+	days    *dcb.Fact[domain.Policy]
 	given   *grants
 	duties  *duties
 }
@@ -79,12 +75,13 @@ func (env Env) assigning(e domain.RoleAssigned) *assigning {
 	to := domain.Subjects{User: e.User, Department: e.Department, Group: e.Group}
 	return &assigning{
 		env: env, event: e, subject: env.subject(to), role: domain.RoleOf(e.Role), twins: domain.AssignmentsLike(to.Tagger(), e.Role),
+		reason: domain.PolicyOf(env.Tenant, domain.ReasonRequired), days: domain.PolicyOf(env.Tenant, domain.AssignmentDays),
 		given: env.grants(), duties: env.duties(env.Tenant, func() []dcb.Event { return []dcb.Event{e} }),
 	}
 }
 
 func (a *assigning) facts() []dcb.AnyFact {
-	return append(a.given.role(a.event.Role, a.event.Scope), a.subject.fact, a.role, a.twins)
+	return append(a.given.role(a.event.Role, a.event.Scope), a.subject.fact, a.role, a.twins, a.reason, a.days)
 }
 
 func (a *assigning) next() []dcb.AnyFact { return append(a.given.next(), a.duties.next()...) }
@@ -97,7 +94,13 @@ func (a *assigning) known() error {
 
 // refusal is what forbids that it is given now, nil if nothing does.
 func (a *assigning) refusal() error {
-	if a.twins.Value.Like(a.event.Role, a.event.Scope, a.event.Window, a.env.Now) {
+	w, most := a.event.Window, a.days.Value.Days()
+	switch {
+	case a.event.Reason == "" && a.reason.Value.IsTrue():
+		return domain.At("/reason", domain.ErrReasonRequired)
+	case most > 0 && (w.Until.IsZero() || w.Until.After(w.From.Add(most))):
+		return domain.At("/until", domain.ErrTooLong)
+	case a.twins.Value.Like(a.event.Role, a.event.Scope, w, a.env.Now):
 		return domain.ErrAssignmentTwice
 	}
 	return domain.FirstError(a.given.refusal(), a.duties.refusal())

@@ -24,7 +24,7 @@ func (e *Engine) disclose(ctx context.Context, o Order, events []dcb.Recorded, r
 		plain[i] = r.Event
 	}
 	name, value := c.Disclose(plain)
-	err := e.Ask(ctx, o.Tenant, dcb.From(value).Unsealing().Decide(nothing))
+	err := e.Ask(ctx, o.Tenant, dcb.From(value).Unsealing())
 	switch {
 	case err != nil:
 		return fmt.Errorf("read what is to be disclosed: %w", err)

@@ -30,7 +30,7 @@ func (e *Engine) LinkMail(ctx context.Context, t domain.TenantID, id domain.Link
 		}
 		person, live = domain.PersonOf(link.Value.User), domain.LinksOf(link.Value.User)
 		return []dcb.AnyFact{person, live}
-	}).Opening().Unsealing().Decide(nothing))
+	}).Opening().Unsealing())
 	if err != nil {
 		return LinkMail{}, err
 	}

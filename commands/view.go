@@ -41,17 +41,14 @@ func newView(ctx context.Context, s dcb.Store, tenant uuid.UUID) *view {
 	}
 }
 
-// Ask answers the facts of a decision from history, opening what it needs in the clear. Nothing is appended, and what it decides
-// is not looked at.
+// Ask answers the facts of a decision from history, opening what it needs in the clear. It needs no rule: nothing is appended,
+// and what it decides is not looked at.
 func (e *Engine) Ask(ctx context.Context, tenant domain.TenantID, d dcb.Decision) error {
 	view := newView(ctx, e.Store, tenant.UUID)
 	view.open = d.Opens()
 	_, _, err := d.Run(ctx, tenant.UUID, view.claim, view.ask)
 	return err
 }
-
-// nothing is the rule of a decision that is only asked.
-func nothing() ([]dcb.Event, error) { return nil, nil }
 
 func (v *view) claim(t dcb.Tag) dcb.Tag { return v.store.Claim(v.tenant, t) }
 

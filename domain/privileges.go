@@ -55,6 +55,14 @@ func (p Pattern) Covers(o Pattern) bool {
 // Meets reports whether some privilege could be of both patterns.
 func (p Pattern) Meets(o Pattern) bool { return p.Covers(o) || o.Covers(p) }
 
+// Narrower is what is of both patterns, which MUST meet.
+func (p Pattern) Narrower(o Pattern) Pattern {
+	if p.Covers(o) {
+		return o
+	}
+	return p
+}
+
 // Check refuses what is neither a privilege nor a pattern of them.
 func (p Pattern) Check(pointer string) error {
 	if p == Everything {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/rand"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -123,19 +124,20 @@ func (s *Server) keyed(c *call, o commands.Order, key, command string, parts ...
 		return o
 	}
 	o.Keyed = true
+	named := [][]byte{c.tenant.UUID[:], c.caller.User.UUID[:], []byte(key)}
 	if c.caller.Acting() { // who acts for somebody has keys of their own there
-		key = c.caller.Delegation.String() + c.caller.Impersonation.String() + key
+		named = append(named, c.caller.Delegation.UUID[:], c.caller.Impersonation.UUID[:])
 	}
-	o.Request = requestOf(c.tenant, c.caller.User, key)
+	o.Request = requestOf(named)
 	parts = append([][]byte{[]byte(command)}, parts...)
 	o.Fingerprint, o.Former = s.config.Fingerprint(parts...), commands.Fingerprint(parts...)
-	o.Seed = string(commands.Fingerprint([]byte("secret-seed"), c.tenant.UUID[:], c.caller.User.UUID[:], []byte(key)))
+	o.Seed = string(commands.Fingerprint(slices.Concat([][]byte{[]byte("secret-seed")}, named)...))
 	return o
 }
 
-// requestOf is the request that a key names: each user of each tenant has keys of their own.
-func requestOf(t domain.TenantID, u domain.UserID, key string) uuid.UUID {
-	sum := commands.Fingerprint([]byte("idempotency-key"), t.UUID[:], u.UUID[:], []byte(key))
+// requestOf is the request that a key names, with whose it is: each user of each tenant has keys of their own.
+func requestOf(named [][]byte) uuid.UUID {
+	sum := commands.Fingerprint(slices.Concat([][]byte{[]byte("idempotency-key")}, named)...)
 	id := uuid.UUID(sum[:16])
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // RFC 9562, version 8
 	return id

@@ -104,7 +104,7 @@ func (s *Server) item(c *call, of readmodels.Collection, id string) error {
 
 // mayRead lets users read themselves, whatever they lack.
 func (s *Server) mayRead(c *call, of readmodels.Collection, id string) error {
-	if of.Name == "users" && c.tenant == c.caller.Tenant && id == c.caller.User.String() && c.caller.Delegation.IsZero() {
+	if of.Name == "users" && c.tenant == c.caller.Stands() && id == c.caller.Effective().String() && c.caller.Delegation.IsZero() {
 		return nil
 	}
 	return s.may(c, of.Privilege())

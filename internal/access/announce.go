@@ -18,8 +18,7 @@ func (x *Index) Announcing() []domain.TenantID {
 			all = append(all, id)
 		}
 	}
-	slices.SortFunc(all, func(a, b domain.TenantID) int { return compareIDs(a.UUID, b.UUID) })
-	return all
+	return sortedBy(all, domain.TenantID.String)
 }
 
 // Concerned are all whose own rights in a tenant an event may change, as far as the index knows them: ask one that stands before the

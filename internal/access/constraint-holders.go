@@ -1,7 +1,6 @@
 package access
 
 import (
-	"bytes"
 	"slices"
 
 	"chancery/domain"
@@ -57,7 +56,7 @@ func (q *question) first(c *constraint) bool {
 	before := 0
 	for _, st := range all {
 		since, is := st.since(q.at)
-		if is && q.by.tenant().counts(st.u) && (since < mine || since == mine && bytes.Compare(st.u.id.UUID[:], q.holder.id.UUID[:]) < 0) {
+		if is && q.by.tenant().counts(st.u) && (since < mine || since == mine && compareIDs(st.u.id.UUID, q.holder.id.UUID) < 0) {
 			before++
 		}
 	}

@@ -191,7 +191,7 @@ func piecesOf(c *constraint, allowable []domain.Pattern, o *override, set func(d
 		if !permitted.Meets(o.pattern) {
 			continue
 		}
-		allowed := narrower(permitted, o.pattern)
+		allowed := permitted.Narrower(o.pattern)
 		for _, id := range c.Roles {
 			s := set(id)
 			if s == nil {
@@ -199,7 +199,7 @@ func piecesOf(c *constraint, allowable []domain.Pattern, o *override, set func(d
 			}
 			for p := range s.each {
 				if p.Meets(allowed) {
-					pieces = addPiece(pieces, c, o, narrower(p, allowed), set)
+					pieces = addPiece(pieces, c, o, p.Narrower(allowed), set)
 				}
 			}
 		}
@@ -218,14 +218,6 @@ func addPiece(pieces []piece, c *constraint, o *override, p domain.Pattern, set 
 		}
 	}
 	return append(pieces, m)
-}
-
-// narrower is what is of both patterns, which meet.
-func narrower(p, o domain.Pattern) domain.Pattern {
-	if p.Covers(o) {
-		return o
-	}
-	return p
 }
 
 // beyond reports whether some of the pieces is given by none of the roles.

@@ -188,11 +188,8 @@ func scopesOf(have right, under *delegation) []domain.Scope {
 func common(a, b []domain.Pattern) (out []domain.Pattern) {
 	for _, p := range a {
 		for _, o := range b {
-			switch {
-			case o.Covers(p):
-				out = append(out, p)
-			case p.Covers(o):
-				out = append(out, o)
+			if p.Meets(o) {
+				out = append(out, p.Narrower(o))
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -243,7 +242,7 @@ func (s *roleSet) from(id domain.RoleID) bool {
 	return found
 }
 
-func compareRoles(a, b domain.RoleID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) }
+func compareRoles(a, b domain.RoleID) int { return compareIDs(a.UUID, b.UUID) }
 
 // Delegated is the caller acting under a delegation. Errors: ErrNoDelegation; a *Rejection where it is the caller's and not in
 // force, and for a caller who acts for somebody already.

@@ -64,10 +64,7 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 		}
 
 	case domain.OverrideAdded:
-		to := subjects(e.User, e.Department, e.Group)
-		if len(to) == 0 {
-			to = []subject{{kind: toEveryone}}
-		}
+		to := orEveryone(subjects(e.User, e.Department, e.Group))
 		if old := t.unrule(e.Override); old != nil {
 			x.touch(t, old.to...)
 		}

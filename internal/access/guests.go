@@ -1,7 +1,7 @@
 package access
 
 import (
-	"bytes"
+	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -124,12 +124,9 @@ func (x *Index) OutsideMember(c Caller, id domain.TenantID, g domain.GroupID) (s
 func (x *Index) Partners(t domain.TenantID) []domain.TenantID {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var all []domain.TenantID
-	if here := x.tenants[t]; here != nil {
-		for id := range here.partners {
-			all = append(all, id)
-		}
+	here := x.tenants[t]
+	if here == nil {
+		return nil
 	}
-	slices.SortFunc(all, func(a, b domain.TenantID) int { return bytes.Compare(a.UUID[:], b.UUID[:]) })
-	return all
+	return sortedBy(slices.Collect(maps.Keys(here.partners)), domain.TenantID.String)
 }

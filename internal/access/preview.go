@@ -3,7 +3,6 @@ package access
 import (
 	"bytes"
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -27,8 +26,8 @@ type Holder struct {
 	Delegation domain.DelegationID
 }
 
-// Holders are all who may have rights in a tenant: its users, guests, and the delegates of delegations that give rights there. Those of
-// the platform are holders on the platform alone.
+// Holders are all who may have rights in a tenant: its users, guests, and the delegates of delegations that give rights there; in no
+// order. Those of the platform are holders on the platform alone.
 func (x *Index) Holders(t domain.TenantID) []Holder {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
@@ -48,10 +47,7 @@ func (x *Index) Holders(t domain.TenantID) []Holder {
 			all = append(all, Holder{d.delegate.id, d.id})
 		}
 	}
-	slices.SortFunc(all, func(a, b Holder) int {
-		return cmp.Or(compareIDs(a.User.UUID, b.User.UUID), compareIDs(a.Delegation.UUID, b.Delegation.UUID))
-	})
-	return slices.Compact(all)
+	return all
 }
 
 // Effective are the registered privileges that somebody has in a tenant at an instant, on the whole of it and on each resource that
@@ -132,13 +128,11 @@ func (x *Index) scopesOf(t *tenant, who Holder) map[domain.Scope]struct{} {
 // Compare tells what differs for whom between two indexes at an instant; before comes first in the log. Most bounds how many changes
 // are told, 0 for no bound; total is how many there are.
 func Compare(before, after *Index, t domain.TenantID, at time.Time, most int) (changes []Change, total int) {
-	holders := map[Holder]struct{}{}
-	for _, p := range append(before.Holders(t), after.Holders(t)...) {
-		holders[p] = struct{}{}
-	}
-	for _, p := range slices.SortedFunc(maps.Keys(holders), func(a, b Holder) int {
+	holders := slices.Concat(before.Holders(t), after.Holders(t))
+	slices.SortFunc(holders, func(a, b Holder) int {
 		return cmp.Or(compareIDs(a.User.UUID, b.User.UUID), compareIDs(a.Delegation.UUID, b.Delegation.UUID))
-	}) {
+	})
+	for _, p := range slices.Compact(holders) {
 		gained, lost := Difference(before.Effective(t, p, at), after.Effective(t, p, at))
 		if len(gained)+len(lost) == 0 {
 			continue

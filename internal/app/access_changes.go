@@ -183,12 +183,12 @@ func (b *beginnings) announce(ctx context.Context, thing due.Thing) error {
 	if _, seen := b.seen.Load(thing.ID); seen || now.Sub(thing.At) > beginningsLate || !slices.Contains(x.Announcing(), t) {
 		return nil
 	}
-	var cause dcb.Meta
-	made := dcb.Ask(&cause, []dcb.Tag{domain.AssignmentID{UUID: thing.ID}.Tag()},
-		dcb.OnMeta(func(m **dcb.Meta, _ domain.RoleAssigned, meta dcb.Meta) { **m = meta }))
-	if err := b.app.engine.Ask(ctx, t, dcb.From(made).Decide(func() ([]dcb.Event, error) { return nil, nil })); err != nil {
+	made := dcb.Ask(dcb.Meta{}, []dcb.Tag{domain.AssignmentID{UUID: thing.ID}.Tag()},
+		dcb.OnMeta(func(m *dcb.Meta, _ domain.RoleAssigned, meta dcb.Meta) { *m = meta }))
+	if err := b.app.engine.Ask(ctx, t, dcb.From(made)); err != nil {
 		return err
 	}
+	cause := made.Value
 	var orders []commands.Order
 	for _, u := range x.Beneficiaries(t, domain.AssignmentID{UUID: thing.ID}) {
 		who := access.Holder{User: u}

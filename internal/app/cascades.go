@@ -175,8 +175,7 @@ func (c *cascades) end(ctx context.Context, cause dcb.Recorded, k kind, found []
 // endBegunBy ends the impersonations that began with a session or a token.
 func (c *cascades) endBegunBy(ctx context.Context, cause dcb.Recorded, by dcb.Tagger, reason string) error {
 	begun := domain.ImpersonationsBy(by)
-	nothing := func() ([]dcb.Event, error) { return nil, nil }
-	if err := c.engine.Ask(ctx, domain.TenantID{UUID: cause.Tenant}, dcb.From(begun).Decide(nothing)); err != nil {
+	if err := c.engine.Ask(ctx, domain.TenantID{UUID: cause.Tenant}, dcb.From(begun)); err != nil {
 		return err
 	}
 	for _, i := range begun.Value {

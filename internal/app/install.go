@@ -91,7 +91,7 @@ func readBootstrapToken(path string) (string, error) {
 
 func (a *App) bootstrapped(ctx context.Context) (bool, error) {
 	done := domain.Bootstrapped()
-	err := a.engine.Ask(ctx, domain.Root, dcb.From(done).Decide(func() ([]dcb.Event, error) { return nil, nil }))
+	err := a.engine.Ask(ctx, domain.Root, dcb.From(done))
 	return done.Value, err
 }
 

@@ -122,7 +122,7 @@ func (p *pastAccess) find(key string) *access.Index {
 
 func (p *pastAccess) build(ctx context.Context, excerpt replay.Excerpt) (*access.Index, error) {
 	index := access.New()
-	if err := p.fill(ctx, index, excerpt); err != nil {
+	if err := p.fill(ctx, excerpt, index); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
@@ -135,10 +135,10 @@ func (p *pastAccess) build(ctx context.Context, excerpt replay.Excerpt) (*access
 	return index, nil
 }
 
-// fill has an index hear all of an excerpt.
-func (p *pastAccess) fill(ctx context.Context, index *access.Index, excerpt replay.Excerpt) error {
+// fill has new indexes hear all of an excerpt, which is read once.
+func (p *pastAccess) fill(ctx context.Context, excerpt replay.Excerpt, into ...*access.Index) error {
 	for {
-		raws, err := excerpt.Page(ctx, index.Position(), followPage)
+		raws, err := excerpt.Page(ctx, into[0].Position(), followPage)
 		if err != nil || len(raws) == 0 {
 			return err
 		}
@@ -146,8 +146,10 @@ func (p *pastAccess) fill(ctx context.Context, index *access.Index, excerpt repl
 		if err != nil {
 			return err
 		}
-		if err := index.ApplyExcerpt(page); err != nil {
-			return err
+		for _, index := range into {
+			if err := index.ApplyExcerpt(page); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"chancery/commands"
-	"chancery/domain"
 	"chancery/internal/access"
 	"chancery/transport"
 )
@@ -29,12 +28,13 @@ func (p *pastAccess) Foresee(ctx context.Context, o commands.Order, at time.Time
 	case <-ctx.Done():
 		return out, ctx.Err()
 	}
-	before, err := p.until(ctx, o.Tenant, head)
+	// What happens on the platform bears on every tenant, but is told of the platform's own users alone.
+	excerpt, err := p.app.past.Excerpt(ctx, p.question(o.Tenant, transport.Moment{Position: head}))
 	if err != nil {
 		return out, err
 	}
-	after, err := p.until(ctx, o.Tenant, head)
-	if err != nil {
+	before, after := access.New(), access.New()
+	if err := p.fill(ctx, excerpt, before, after); err != nil {
 		return out, err
 	}
 	if err := after.ApplyExcerpt(events); err != nil {
@@ -42,15 +42,4 @@ func (p *pastAccess) Foresee(ctx context.Context, o commands.Order, at time.Time
 	}
 	out.Changes, out.Total = access.Compare(before, after, o.Tenant, at, most)
 	return out, nil
-}
-
-// until is an index of its own of all that a tenant's access rests on, up to a position. What happens on the platform bears on every
-// tenant, but is told of the platform's own users alone.
-func (p *pastAccess) until(ctx context.Context, t domain.TenantID, position int64) (*access.Index, error) {
-	excerpt, err := p.app.past.Excerpt(ctx, p.question(t, transport.Moment{Position: position}))
-	if err != nil {
-		return nil, err
-	}
-	index := access.New()
-	return index, p.fill(ctx, index, excerpt)
 }

@@ -230,6 +230,9 @@ func (d Decision) Run(ctx context.Context, tenant uuid.UUID, claim func(Tag) Tag
 			return nil, nil, err
 		}
 	}
+	if d.decide == nil { // it is only asked
+		return nil, whole, nil
+	}
 	events, err := d.decide()
 	return events, whole, err
 }

@@ -73,6 +73,8 @@ var Catalog = dcb.NewCatalog(
 	secretEvents, readingEvents,
 	privilegeEvents, roleEvents, assignmentEvents, overrideEvents,
 	delegationEvents, impersonationEvents, invitationEvents, approvalEvents, constraintEvents, reviewEvents, accessEvents,
+	vendorEvents, signingKeyEvents, appEvents, appVersionEvents, tenantAppEvents,
+	licenseEvents, usageEvents, seatEvents, activationEvents,
 	dcb.Kind("installation", dcb.Of[InstallationBootstrapped]()),
 	dcb.Kind("refusal", dcb.Of[CommandRefused]()),
 )

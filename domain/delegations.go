@@ -102,7 +102,7 @@ const MostBounds = 100
 
 // NeverDelegated are privileges that nobody uses for somebody else: what proves who they are, and what they alone may decide.
 var NeverDelegated = []Pattern{
-	"core.credentials.*", "core.sessions.*", "core.tokens.*", "core.identities.*", "core.issuers.*", "core.links.*",
+	"core.credentials.*", "core.sessions.*", "core.tokens.*", "core.identities.*", "core.issuers.*", "core.links.*", "core.signing-keys.*",
 	"core.delegations.*", "core.impersonations.*", "core.approvals.*", "core.reviews.*", "core.erasures.approve",
 	"core.group-invitations.accept", "core.group-invitations.decline", "core.history.import",
 }

@@ -47,6 +47,25 @@ type (
 	ReviewID        struct{ uuid.UUID }
 	AccessID        struct{ uuid.UUID } // the id of the user whose access it is
 
+	VendorID     struct{ uuid.UUID } // the id of the tenant that it is
+	SigningKeyID struct{ uuid.UUID }
+	AppID        struct{ uuid.UUID } // made of its name, see App.ID
+	AppVersionID struct{ uuid.UUID } // made of the app's name and the number, see App.VersionID
+	TenantAppID  struct{ uuid.UUID } // made of the tenant and the app's name, see App.In
+	LicenseID    struct{ uuid.UUID }
+	UsageID      struct{ uuid.UUID }
+	SeatID       struct{ uuid.UUID }
+	ActivationID struct{ uuid.UUID }
+
+	// Held is all licences that a tenant holds for an app, see App.HeldBy. Its tag stands on every event about one of them.
+	Held struct{ uuid.UUID }
+
+	// OfApp is the app that a licence is for. It is no tag: of a licence nothing follows for the app.
+	OfApp struct{ uuid.UUID }
+
+	// OfLicense is the licence under which something is taken. It is no tag: taking something does not change the licence.
+	OfLicense struct{ uuid.UUID }
+
 	// HomeID is the tenant that somebody named in an event belongs to. It is no tag: the event is not about that tenant.
 	HomeID struct{ uuid.UUID }
 )
@@ -90,6 +109,17 @@ func (id ConstraintID) Tag() dcb.Tag    { return tagged("constraint", id.UUID) }
 func (id ReviewID) Tag() dcb.Tag        { return tagged("review", id.UUID) }
 func (id AccessID) Tag() dcb.Tag        { return tagged("access", id.UUID) }
 
+func (id VendorID) Tag() dcb.Tag     { return tagged("vendor", id.UUID) }
+func (id SigningKeyID) Tag() dcb.Tag { return tagged("signing-key", id.UUID) }
+func (id AppID) Tag() dcb.Tag        { return tagged("app", id.UUID) }
+func (id AppVersionID) Tag() dcb.Tag { return tagged("app-version", id.UUID) }
+func (id TenantAppID) Tag() dcb.Tag  { return tagged("tenant-app", id.UUID) }
+func (id LicenseID) Tag() dcb.Tag    { return tagged("license", id.UUID) }
+func (h Held) Tag() dcb.Tag          { return tagged("licenses-held", h.UUID) }
+func (id UsageID) Tag() dcb.Tag      { return tagged("usage", id.UUID) }
+func (id SeatID) Tag() dcb.Tag       { return tagged("seat", id.UUID) }
+func (id ActivationID) Tag() dcb.Tag { return tagged("activation", id.UUID) }
+
 func tagged(kind string, id uuid.UUID) dcb.Tag {
 	if id == uuid.Nil {
 		return ""
@@ -116,6 +146,13 @@ func (id TokenID) IsZero() bool      { return id.UUID == uuid.Nil }
 
 func (id DelegationID) IsZero() bool    { return id.UUID == uuid.Nil }
 func (id ImpersonationID) IsZero() bool { return id.UUID == uuid.Nil }
+
+func (id SigningKeyID) IsZero() bool { return id.UUID == uuid.Nil }
+func (id AppVersionID) IsZero() bool { return id.UUID == uuid.Nil }
+func (id LicenseID) IsZero() bool    { return id.UUID == uuid.Nil }
+func (id UsageID) IsZero() bool      { return id.UUID == uuid.Nil }
+func (id SeatID) IsZero() bool       { return id.UUID == uuid.Nil }
+func (id ActivationID) IsZero() bool { return id.UUID == uuid.Nil }
 
 // Root is the platform itself: the tenant of those who run it.
 var Root = TenantID{uuid.MustParse("00000000-0000-0000-0000-000000000001")}

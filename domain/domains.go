@@ -103,6 +103,16 @@ func (ds Domains) Named(n DomainName) Domain {
 	return Domain{}
 }
 
+// Cover reports whether a host is one of the verified domains, or lies in one.
+func (ds Domains) Cover(host string) bool {
+	for _, d := range ds {
+		if d.Verified && strings.HasSuffix("."+host, "."+string(d.Name)) {
+			return true
+		}
+	}
+	return false
+}
+
 // DomainsOf are the domains of one tenant.
 func DomainsOf(t TenantID) *dcb.Fact[Domains] {
 	change := func(ds *Domains, id DomainID, fn func(*Domain)) {

@@ -8,4 +8,6 @@ const (
 	EndedWithSession      = "session-ended"
 	EndedWithToken        = "token-revoked"
 	EndedWithExpiredToken = "token-expired"
+	EndedWithLicense      = "license-revoked"
+	EndedWithKey          = "signing-key-revoked"
 )

@@ -102,7 +102,8 @@ var (
 // NeverImpersonated are privileges that nobody uses as somebody else. A tenant may add to them (impersonation.forbidden).
 var NeverImpersonated = []Pattern{
 	"core.credentials.*", "core.sessions.*", "core.tokens.*", "core.identities.*", "core.issuers.*", "core.links.*",
-	"core.users.change-email", "core.users.export", "core.users.erase", "core.erasures.*", "core.secrets.*", "core.secret-access.*",
+	"core.users.change-email", "core.users.export", "core.users.erase", "core.erasures.*", "core.secrets.*", "core.secret-access.*", "core.signing-keys.*",
+	"core.licenses.issue", "core.licenses.renew", "core.licenses.change", "core.licenses.sign", "core.licenses.revoke",
 	"core.delegations.*", "core.impersonations.*", "core.approvals.*", "core.reviews.*", "core.group-invitations.*", "core.history.import",
 }
 

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -98,6 +99,7 @@ var privilegeEvents = dcb.Kind("privilege", dcb.Of[PrivilegeRegistered](), dcb.O
 var (
 	ErrPrivilegeUnknown = refuse("privilege-unknown", "the privilege is not registered")
 	ErrPrivilegeTwice   = refuse("privilege-exists", "the privilege is registered already")
+	ErrPrivilegeOfApp   = refuse("privilege-of-app", "privileges that begin with the name of an app are those that its versions bring")
 	ErrPrivilegeOurs    = refuse("privilege-reserved", "privileges that begin with core belong to Chancery itself")
 )
 
@@ -107,10 +109,32 @@ type Registered struct {
 	Description string
 }
 
-// PrivilegeOf is one privilege; privileges belong to the platform and serve every tenant.
-func PrivilegeOf(p Privilege) *dcb.Fact[Registered] {
+// PrivilegeOf is one privilege in a tenant: those of the platform serve every tenant, those of an app the tenants in which it is enabled.
+func PrivilegeOf(t TenantID, p Privilege) *dcb.Fact[Registered] {
 	return dcb.Ask(Registered{}, tags(p),
 		dcb.On(func(r *Registered, e PrivilegeRegistered) { *r = Registered{true, e.Description} }),
 		dcb.On(func(r *Registered, e PrivilegeDescribed) { r.Description = e.Description }),
+		broughtIn(t, p, func(e AppEnabled) ([]Brought, []Privilege) { return e.Brings, nil }),
+		broughtIn(t, p, func(e AppUpgraded) ([]Brought, []Privilege) { return e.Brings, e.Drops }),
+		broughtIn(t, p, func(e AppRolledBack) ([]Brought, []Privilege) { return e.Brings, e.Drops }),
+		broughtIn(t, p, func(e AppDisabled) ([]Brought, []Privilege) { return nil, e.Drops }),
 	).Also(Root.UUID)
+}
+
+// broughtIn takes in what an app brings into the tenant, or takes away. The platform's own apps bring nothing to others.
+func broughtIn[E dcb.Event](t TenantID, p Privilege, of func(E) (brings []Brought, drops []Privilege)) dcb.Fold[Registered] {
+	return dcb.OnMeta(func(r *Registered, e E, m dcb.Meta) {
+		if m.Tenant != t.UUID {
+			return
+		}
+		brings, drops := of(e)
+		if slices.Contains(drops, p) {
+			*r = Registered{}
+		}
+		for _, b := range brings {
+			if b.Privilege == p {
+				*r = Registered{true, b.Description}
+			}
+		}
+	})
 }

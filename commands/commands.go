@@ -36,13 +36,26 @@ type Env struct {
 	Privileged bool             // the caller holds the command's privilege; false is possible only where Spec.Own is set
 	IP, Agent  string           // where the request came from; empty where that is not known
 	Powerful   func(domain.UserID) bool
-	Mails      bool // mail can be sent from here
+	Mails      bool   // mail can be sent from here
+	Version    string // of Chancery itself, such as 1.4.0; what is no released version works with every app
 
 	Assigned func() []domain.RoleID // the roles that are assigned in the tenant, as far as Rights have seen; nil: they do not know
+	// Begins reports whether privileges of the platform begin with the app's name, as far as Rights have seen. May be nil: they do not know.
+	Begins func(domain.App) bool
 	// Judge says what the constraints of a tenant make of a change. May be nil: there are none.
 	Judge func(domain.Change) domain.Verdict
+	// Keygen makes the seed of a signing key's private key (RFC 8032, section 5.1.5); the same for a repeated request.
+	Keygen func(domain.SigningKeyID) [32]byte
+	// Tally is what a meter shows, and Seats who has seats of a pool, as far as Rights have seen, which is all that the decision
+	// has; see domain.Tallied. What the same request decided before it is not in them.
+	Tally func(domain.Key) domain.Tally
+	Seats func(domain.Key) domain.Seats
 	// Ahead is what the same request decided before this, as far as it is recorded in that tenant. May be nil: nothing.
 	Ahead func(domain.TenantID) []dcb.Event
+	// counts keeps what is made of Ahead, for all decisions of a batch. May be nil: each makes its own.
+	counts *counts
+	// Found takes the id of what is there already, where that is all that was asked for; see Finding. May be nil: nobody asks.
+	Found func(uuid.UUID)
 
 	// At most one of the two: the actor acts for Rights.Effective.
 	Delegation    domain.DelegationID
@@ -108,6 +121,13 @@ type (
 	// are durable and stand in the tables; if that fails, nothing is disclosed. It MUST be Spec.Anew: each disclosure has a record of its own.
 	Disclosing interface {
 		Disclose(events []dcb.Event) (name string, value *dcb.Fact[dcb.Sealed])
+	}
+	// Finding is a command that may find there already what it asks for. It tells Env.Found, and the answer names that.
+	Finding interface{ Finds() }
+	// Handing is a command whose answer holds something signed that is kept nowhere. It is made of the event that records it, when that
+	// is durable, and is the same for a repeated request. What is sealed the decision opens that makes it, not the one that records it.
+	Handing interface {
+		Hand(env Env, recorded dcb.Event, out func(name, value string)) dcb.Decision
 	}
 	// Erasing is a command that may destroy a data key. It is answered only when that is on record outside of the database,
 	// also where it was done before: see Engine.Erased.

@@ -118,6 +118,33 @@ func (h history) elsewhere(t domain.TenantID, events ...dcb.Event) history {
 	return history{h.Elsewhere(t.UUID, events...)}
 }
 
+// knowing is an env that has counted what the history says was taken; ahead is what the same request decided before.
+func (h history) knowing(e commands.Env, ahead ...dcb.Event) commands.Env {
+	e.Tally = func(k domain.Key) (t domain.Tally) {
+		for _, r := range h.History {
+			if slices.Contains(r.Tags, k.Tag()) {
+				t.Fold(r.Event)
+			}
+		}
+		return t
+	}
+	e.Seats = func(k domain.Key) (s domain.Seats) {
+		for _, r := range h.History {
+			if slices.Contains(r.Tags, k.Tag()) {
+				s = s.Fold(r.Event)
+			}
+		}
+		return s
+	}
+	e.Ahead = func(t domain.TenantID) []dcb.Event {
+		if t != e.Tenant {
+			return nil
+		}
+		return ahead
+	}
+	return e
+}
+
 func (h history) When(d dcb.Decision) outcome { return outcome{h.History.When(d)} }
 
 func (h history) WhenIn(t domain.TenantID, d dcb.Decision) outcome {
@@ -213,6 +240,7 @@ func by(r rights) commands.Env {
 		Tenant: acme, Now: now, Rights: r, Resolver: zone{}, Privileged: true,
 		Secret: func(purpose string, id uuid.UUID) string { return "secret " + purpose + " " + id.String() },
 		Hash:   hashed, Authn: commandstest.Authn{}, Mails: true,
+		Keygen: func(id domain.SigningKeyID) [32]byte { return sha256.Sum256(id.UUID[:]) },
 	}
 }
 

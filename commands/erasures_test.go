@@ -285,10 +285,11 @@ func (s *overtaken) Append(ctx context.Context, parts []dcb.Part, conditions []d
 func TestACommandThatFindsTheKeyDestroyedDecidesAgain(t *testing.T) {
 	w := newWorld(t)
 	w.must(t, w.order(acme, &commands.RegisterUser{ID: user("ann"), DisplayName: "Ann"}))
-	rival := &world{log: w.log, vault: w.vault, now: now, attempts: map[string]int{}}
-	engine := *w.Engine
-	rival.Engine = &engine
-	w.Store = &overtaken{Store: w.Store, by: func() { rival.userErased(t, "ann") }}
+	store := w.Store
+	w.Store = &overtaken{Store: store, by: func() {
+		w.Store = store
+		w.userErased(t, "ann")
+	}}
 	w.refused(t, w.order(acme, &commands.UpdateUser{ID: user("ann"), DisplayName: "Anna"}), domain.ErrUserUnknown)
 	if n := w.tried("update-user"); n != 2 {
 		t.Errorf("decided %d times", n)

@@ -28,8 +28,17 @@ type Engine struct {
 	Judge func(domain.Change) domain.Verdict
 	// Assigned are the roles that are assigned in a tenant, as Rights know. May be nil: none are.
 	Assigned func(domain.TenantID) []domain.RoleID
+	// Begins reports whether privileges of the platform begin with an app's name, as Rights know. May be nil: nobody knows.
+	Begins func(domain.App) bool
+	// Keygen makes the seed of a private key; the same for the same arguments.
+	Keygen func(seed string, id uuid.UUID) [32]byte
+	// Tally and Seats tell what was taken of licences. They MUST have seen what Follow has.
+	Tally func(domain.Key) domain.Tally
+	Seats func(domain.Key) domain.Seats
 	// Mails says that mail can be sent from here.
-	Mails   bool
+	Mails bool
+	// Version is that of Chancery itself, against which apps say with which they work.
+	Version string
 	Observe func(command, outcome string, took time.Duration, attempts int) // may be nil
 	// Follow returns when Rights have seen the position; so that who is not known to them has no rights from before it. May be nil.
 	Follow func(ctx context.Context, position int64) error
@@ -37,6 +46,8 @@ type Engine struct {
 	Settle func(ctx context.Context, position int64) error
 	// Erased returns when the erasures up to the position are on record outside of the database. May be nil.
 	Erased func(ctx context.Context, position int64) error
+
+	lanes lanes
 }
 
 // ErrAborted says that an atomic batch was given up because of another of its commands.
@@ -55,6 +66,14 @@ const patience = 30 * time.Second
 // Execute decides one command and appends its events, deciding again when history moved.
 // Errors: a domain.Refusal, dcb.ErrConflict, dcb.ErrKeyReused; anything else is a fault.
 func (e *Engine) Execute(ctx context.Context, o Order) (Result, error) {
+	if l, contended := laneOf(o); contended {
+		return e.inLane(ctx, l, o)
+	}
+	return e.alone(ctx, o)
+}
+
+// alone is Execute past all lanes.
+func (e *Engine) alone(ctx context.Context, o Order) (Result, error) {
 	outcomes, err := e.Batch(ctx, o.Tenant, []Order{o}, true)
 	if err != nil {
 		return Result{}, err
@@ -124,7 +143,7 @@ func (e *Engine) tooEarly(ctx context.Context, orders []Order, atomic bool, out 
 		case len(orders) == 1 || atomic:
 			(*out)[i].Err = domain.At("/at", domain.ErrTooEarly)
 		default:
-			(*out)[i].Result, (*out)[i].Err = e.Execute(ctx, o)
+			(*out)[i].Result, (*out)[i].Err = e.alone(ctx, o)
 		}
 	}
 	return nil
@@ -164,7 +183,7 @@ func (e *Engine) attempt(ctx context.Context, tenant domain.TenantID, orders []O
 			continue
 		}
 		if len(events) == 0 && !o.Keyed {
-			outcomes[i].Result = Result{ID: o.settledID(), Position: view.head}
+			outcomes[i].Result = Result{ID: view.settled(o), Position: view.head}
 			outcomes[i].Err = e.lasting(ctx, o, view.head)
 			continue
 		}
@@ -211,8 +230,10 @@ func (e *Engine) append(ctx context.Context, view *view, orders []Order, parts [
 	for n, p := range parts {
 		o := orders[of[n]]
 		own := events[:len(p.Events)]
-		outcomes[of[n]].Result = e.result(o, receipts[n], own)
-		outcomes[of[n]].Err = domain.FirstError(e.disclose(ctx, o, own, &outcomes[of[n]].Result), e.lasting(ctx, o, receipts[n].Last))
+		if outcomes[of[n]].Result = e.result(o, receipts[n], own); len(own) == 0 {
+			outcomes[of[n]].Result.ID = view.settled(o)
+		}
+		outcomes[of[n]].Err = domain.FirstError(e.tell(ctx, o, own, &outcomes[of[n]].Result), e.lasting(ctx, o, receipts[n].Last))
 		events = events[len(p.Events):]
 	}
 	return nil
@@ -230,7 +251,7 @@ func abort(outcomes []Outcome, refused int) []Outcome {
 // decision is the command's own, guarded by the state of the tenant and by If-Match.
 func (e *Engine) decision(o Order, v *view) dcb.Decision {
 	env := e.env(o)
-	env.Ahead = v.foreseen
+	env.Ahead, env.counts, env.Found = v.foreseen, v.counts, v.finds(o)
 	d := o.Command.Decide(env)
 	if kind, tags := o.target(); o.IfMatch > 0 && kind != "" {
 		latest := dcb.LatestOf(domain.Catalog.KindTypes(kind), tags, func(e dcb.Event) bool { return domain.Changes(e, tags[0]) })
@@ -268,10 +289,13 @@ func (e *Engine) env(o Order) Env {
 		Tenant: o.Tenant, Now: now, Rights: o.Rights, Resolver: e.Resolver, Hash: e.Hash, Authn: e.Authn,
 		Home: domain.TenantID{UUID: o.By.ActorTenant}, Session: domain.SessionID{UUID: o.By.Session}, Token: domain.TokenID{UUID: o.By.Token},
 		App: o.app(), Privileged: o.Privileged,
-		IP: o.By.IP.Reveal(), Agent: o.By.Agent.Reveal(), Powerful: e.Powerful, Mails: e.Mails, Judge: e.Judge,
+		IP: o.By.IP.Reveal(), Agent: o.By.Agent.Reveal(), Powerful: e.Powerful, Mails: e.Mails, Version: e.Version, Judge: e.Judge,
 		Delegation: domain.DelegationID{UUID: o.By.Delegation}, Impersonation: domain.ImpersonationID{UUID: o.By.Impersonation},
 		Secret:   func(purpose string, id uuid.UUID) string { return e.Mint(purpose, o.Seed, id) },
 		Assigned: func() []domain.RoleID { return e.assigned(o.Tenant) },
+		Begins:   e.Begins,
+		Keygen:   func(id domain.SigningKeyID) [32]byte { return e.Keygen(o.Seed, id.UUID) },
+		Tally:    e.Tally, Seats: e.Seats,
 	}
 }
 
@@ -282,13 +306,29 @@ func (e *Engine) assigned(t domain.TenantID) []domain.RoleID {
 	return e.Assigned(t)
 }
 
+// backdated refuses a time that a command may not be given.
+func (e *Engine) backdated(o Order, latest time.Time) error {
+	_, tells := o.Command.(Disclosing)
+	switch {
+	case o.At.IsZero():
+		return nil
+	case tells:
+		return domain.Invalid("/at", "has no meaning here: a value is told now, and the record says so")
+	case onlyNow(o.Command):
+		return domain.Invalid("/at", "has no meaning here: it happens now")
+	case o.At.Before(latest) || o.At.After(e.Now()):
+		return domain.At("/at", domain.ErrTooEarly)
+	}
+	return nil
+}
+
 // decide runs one decision on the view and adds its events to it, for the decisions that follow.
 func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) ([]dcb.Pending, error) {
-	if _, tells := o.Command.(Disclosing); tells && !o.At.IsZero() {
-		return nil, domain.Invalid("/at", "has no meaning here: a value is told now, and the record says so")
+	if err := ctx.Err(); err != nil { // nobody waits for it any more
+		return nil, err
 	}
-	if !o.At.IsZero() && (o.At.Before(v.latest) || o.At.After(e.Now())) {
-		return nil, domain.At("/at", domain.ErrTooEarly)
+	if err := e.backdated(o, v.latest); err != nil {
+		return nil, err
 	}
 	events, asked, err := d.Run(ctx, o.Tenant.UUID, v.claim, v.ask)
 	v.rely(asked)
@@ -314,6 +354,15 @@ func (e *Engine) decide(ctx context.Context, v *view, o Order, d dcb.Decision) (
 		v.latest = o.At
 	}
 	return pending, nil
+}
+
+// onlyNow reports whether the clock, or who comes first, is what the command is about: then nobody says that it was at another time.
+func onlyNow(c Command) bool {
+	switch c.(type) {
+	case Contended, Handing, ImportLicense: // what is taken of licences is Contended
+		return true
+	}
+	return false
 }
 
 func (e *Engine) result(o Order, r dcb.Receipt, events []dcb.Recorded) Result {

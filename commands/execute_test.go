@@ -357,6 +357,25 @@ func TestImportedHistoryNeverGoesBack(t *testing.T) {
 	w.must(t, w.order(old, newUser("cat", ""), at(now)))
 }
 
+// The clock is what is sold, or the order in which they came: nobody says when it was.
+func TestWhatIsTakenOfALicenceIsTakenNow(t *testing.T) {
+	w := newWorld(t)
+	for _, spec := range commands.Registry {
+		_, contended := spec.Zero.(commands.Contended)
+		_, hands := spec.Zero.(commands.Handing)
+		if !contended && !hands && spec.Name != "import-license" {
+			continue
+		}
+		for _, when := range []time.Time{now, now.AddDate(-8, 0, 0)} {
+			o := w.order(acme, spec.New(), at(when))
+			_, err := w.do(o)
+			if in, is := errors.AsType[*domain.InputError](err); !is || in.Pointer != "/at" || !isRefusal(err, domain.ErrInvalid) {
+				t.Errorf("%s at %s: %v", spec.Name, when, err)
+			}
+		}
+	}
+}
+
 func TestOnlyTheLineThatGoesBackIsRefused(t *testing.T) {
 	w := newWorld(t)
 	past := now.AddDate(-8, 0, 0)
@@ -597,8 +616,11 @@ func TestIfMatchHasAMeaningWhereACommandIsAboutOneThing(t *testing.T) {
 		c := commands.Registry[i].New()
 		_, creating := c.(commands.Creating)
 		fillIDs(reflect.ValueOf(c).Elem())
-		if commands.Registry[i].Name == "set-password" {
-			continue // it is about the caller
+		if p, ok := c.(*commands.PublishAppVersion); ok { // what it is about stands in the manifest
+			*p = publish(manifestOf("1.0.0"))
+		}
+		if name := commands.Registry[i].Name; name == "set-password" || name == "lease-seat" {
+			continue // it is about the caller; about whatever seat is free
 		}
 		if o := w.order(acme, c); !o.Matchable() && !creating {
 			t.Errorf("%s is about nothing", o.Spec.Name)

@@ -21,7 +21,7 @@ func (c Install) Decide(Env) dcb.Decision {
 	facts := []dcb.AnyFact{root}
 	known := make([]*dcb.Fact[domain.Registered], len(c.Privileges))
 	for i, p := range c.Privileges {
-		known[i] = domain.PrivilegeOf(p.Privilege)
+		known[i] = domain.PrivilegeOf(domain.Root, p.Privilege)
 		facts = append(facts, known[i])
 	}
 	roles := c.roles()

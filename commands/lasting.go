@@ -33,7 +33,7 @@ func (e *Engine) ofTheErased(ctx context.Context, orders []Order, atomic bool) [
 			outcomes[i].Err = domain.ErrUserErased
 			continue
 		}
-		outcomes[i].Result, outcomes[i].Err = e.Execute(ctx, o)
+		outcomes[i].Result, outcomes[i].Err = e.alone(ctx, o)
 	}
 	return outcomes
 }

@@ -79,8 +79,15 @@ func NewOrder(spec *Spec, decoded any, sent domain.TenantID) Order {
 
 // settledID is the id of what the command is about where it changed nothing; nil where it made up the id itself.
 func (o Order) settledID() uuid.UUID {
-	if t, ok := o.Command.(Targeted); ok && !o.fresh {
-		return idIn(t.Target())
+	switch c := o.Command.(type) {
+	case Paired:
+		if _, things := c.Pair(o.Tenant); len(things) == 1 {
+			return idIn(things[0])
+		}
+	case Targeted:
+		if !o.fresh {
+			return idIn(c.Target())
+		}
 	}
 	return uuid.Nil
 }

@@ -31,7 +31,7 @@ func (c AddOverride) Decide(env Env) dcb.Decision { //nolint:cyclop // one case 
 	if to.Count() > 1 {
 		return refused(domain.At("/user_id", domain.ErrOneSubject))
 	}
-	used, privilege := domain.Used[domain.OverrideAdded](c.ID), domain.PrivilegeOf(domain.Privilege(c.Privilege))
+	used, privilege := domain.Used[domain.OverrideAdded](c.ID), domain.PrivilegeOf(env.Tenant, domain.Privilege(c.Privilege))
 	list, most := domain.PolicyOf(env.Tenant, domain.OverrideAllow), domain.PolicyOf(env.Tenant, domain.OverrideDays)
 	facts := []dcb.AnyFact{used, list, most}
 	if !c.Privilege.Wild() {

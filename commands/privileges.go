@@ -16,8 +16,9 @@ type RegisterPrivilege struct {
 func (c RegisterPrivilege) Target() dcb.Tagger { return c.Name }
 
 func (c RegisterPrivilege) Decide(env Env) dcb.Decision {
-	p := domain.PrivilegeOf(c.Name)
-	return dcb.From(p).Decide(func() ([]dcb.Event, error) {
+	word, _, _ := strings.Cut(string(c.Name), ".")
+	p, app := domain.PrivilegeOf(domain.Root, c.Name), domain.AppNamed(domain.App(word))
+	return dcb.From(p, app).Decide(func() ([]dcb.Event, error) {
 		if err := domain.FirstError(c.Name.Check("/name"), domain.CheckText("/description", c.Description)); err != nil {
 			return nil, err
 		}
@@ -30,6 +31,8 @@ func (c RegisterPrivilege) Decide(env Env) dcb.Decision {
 			return nil, domain.At("/name", domain.ErrPrivilegeTwice)
 		case strings.HasPrefix(string(c.Name), "core."):
 			return nil, domain.At("/name", domain.ErrPrivilegeOurs)
+		case app.Value.Known:
+			return nil, domain.At("/name", domain.ErrPrivilegeOfApp)
 		}
 		return dcb.Emit(domain.PrivilegeRegistered{Privilege: c.Name, Description: c.Description})
 	})
@@ -44,7 +47,7 @@ type DescribePrivilege struct {
 func (c DescribePrivilege) Target() dcb.Tagger { return c.Name }
 
 func (c DescribePrivilege) Decide(env Env) dcb.Decision {
-	p := domain.PrivilegeOf(c.Name)
+	p := domain.PrivilegeOf(domain.Root, c.Name)
 	return dcb.From(p).Decide(func() ([]dcb.Event, error) {
 		if err := domain.CheckText("/description", c.Description); err != nil {
 			return nil, err

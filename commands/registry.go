@@ -119,4 +119,53 @@ var Registry = []Spec{
 	of[AcceptDelegation]("core.delegations.accept", "Agree to act for somebody.").own().stepUp(),
 	of[DeclineDelegation]("core.delegations.decline", "Refuse to act for somebody.").own(),
 	of[RevokeDelegation]("core.delegations.revoke", "End a delegation, and all that rest on it.").own().reviving(),
+
+	of[AdmitVendor]("core.vendors.admit", "Let a tenant register apps and issue licences for them.").onPlatform().stepUp(),
+	of[DismissVendor]("core.vendors.dismiss", "End that; apps, versions and licences stay.").onPlatform().stepUp(),
+
+	of[CreateSigningKey]("core.signing-keys.create", "Make a key to sign licences with; from then on it signs.").stepUp(),
+	of[RegisterSigningKey]("core.signing-keys.register", "Make known the public key of a vendor who signs elsewhere.").stepUp(),
+	of[RetireSigningKey]("core.signing-keys.retire", "Have a key sign no more; what it has signed still verifies."),
+	of[RevokeSigningKey]("core.signing-keys.revoke", "Have nobody believe any more what a key has signed, for good.").stepUp(),
+
+	of[RegisterApp]("core.apps.register", "Make an app known on the platform, under a name of its own.").stepUp(),
+	of[DescribeApp]("core.apps.describe", "Change what is said of an app."),
+
+	of[PublishAppVersion]("core.app-versions.publish", "Add a version to an app; it never changes.").stepUp(),
+	of[DeprecateAppVersion]("core.app-versions.deprecate", "Advise against a version."),
+	of[UndeprecateAppVersion]("core.app-versions.undeprecate", "End that."),
+	of[YankAppVersion]("core.app-versions.yank", "Withdraw a version for good; who runs it goes on.").stepUp(),
+
+	of[DeployAppVersion]("core.routes.deploy", "Say where a version of an app runs, for the gateway.").onPlatform(),
+	of[ReleaseAppRoute]("core.routes.release", "Give a prefix up that no version of the app serves any more."),
+
+	of[IssueLicense]("core.licenses.issue", "Let a tenant use an app of the vendor's, and sign the licence file."),
+	of[RenewLicense]("core.licenses.renew", "Give a licence a later end, and other terms where wanted."),
+	of[ChangeLicense]("core.licenses.change", "Give a licence other terms."),
+	of[SignLicense]("core.licenses.sign", "Make a licence file with a later end; the licence stays as it is."),
+	of[SuspendLicense]("core.licenses.suspend", "Stop a licence for a while."),
+	of[ReinstateLicense]("core.licenses.reinstate", "End that."),
+	of[RevokeLicense]("core.licenses.revoke", "End a licence for good.").stepUp(),
+	of[ImportLicense]("core.licenses.import", "Make known a licence that its vendor signed elsewhere, or its next revision."),
+
+	of[Consume]("core.entitlements.consume", "Take something of a metered allowance.").own(),
+	of[ReverseUsage]("core.entitlements.reverse", "Take a consumption back, within its period.").own(),
+
+	of[AssignSeat]("core.seats.assign", "Give a user a named seat of a licence.").own(),
+	of[LeaseSeat]("core.seats.lease", "Take a floating seat, until nothing is heard of its holder.").own(),
+	of[KeepSeat]("core.seats.keep", "Hold a floating seat on: a heartbeat.").own(),
+	of[ReleaseSeat]("core.seats.release", "Free a seat.").own(),
+
+	of[ActivateLicense]("core.activations.activate", "Bind a licence to a machine.").own(),
+	of[DeactivateLicense]("core.activations.deactivate", "End an activation.").own(),
+	of[CheckOutActivation]("core.activations.check-out", "Let a machine go on without a server for a while; the answer shows its file once.").own(),
+	of[CheckInActivation]("core.activations.check-in", "Give such a file up before its end.").own(),
+
+	of[EnableApp]("core.tenant-apps.enable", "Put an app to work in the tenant, or learn all that is missing for it.").stepUp(),
+	of[UpgradeApp]("core.tenant-apps.upgrade", "Put a later version of an app in its place; unless confirmed, learn what would change.").stepUp(),
+	of[RollBackApp]("core.tenant-apps.roll-back", "Return to the version of an app that was at work before."),
+	of[ConfigureApp]("core.tenant-apps.configure", "Give an app its configuration."),
+	of[PinApp]("core.tenant-apps.pin", "Keep an app on the version that is at work."),
+	of[UnpinApp]("core.tenant-apps.unpin", "End that."),
+	of[DisableApp]("core.tenant-apps.disable", "Take an app out of work in the tenant."),
 }

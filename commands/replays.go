@@ -74,17 +74,21 @@ func (e *Engine) replayed(ctx context.Context, o Order, r dcb.Receipt) (Result, 
 	}
 	result := e.result(o, r, events)
 	result.Replayed = true
-	return result, e.lasting(ctx, o, r.Last) // and nothing is disclosed: the record is of the first time
+	// Nothing is disclosed: the record is of the first time.
+	err := domain.FirstError(e.findAgain(ctx, o, events, &result), e.hand(ctx, o, events, &result), e.lasting(ctx, o, r.Last))
+	return result, err
 }
 
 // mayHearAgain holds that a user's token of lesser worth does not come by a wider one by repeating the request of another, nor
 // another session by the seed or the codes that were shown in this one, nor either by an impersonation that is not bound to it.
 func mayHearAgain(o Order, events []dcb.Recorded) bool {
-	if _, reveals := o.Command.(Revealing); !reveals || len(events) == 0 {
+	_, reveals := o.Command.(Revealing)
+	_, hands := o.Command.(Handing)
+	if !reveals && !hands || len(events) == 0 {
 		return true
 	}
 	switch domain.Catalog.KindOf(events[0].Event.EventType()) {
-	case "token":
+	case "token", "activation":
 		return events[0].Token == o.By.Token || o.Rights.WithinCeiling([]domain.Pattern{domain.Everything})
 	case "credential":
 		return events[0].Session == o.By.Session

@@ -22,7 +22,7 @@ func (c CreateRole) Target() dcb.Tagger { return c.ID }
 func (c CreateRole) Decide(env Env) dcb.Decision {
 	key := domain.RoleKey(env.Tenant, c.Name)
 	used, holder := domain.Used[domain.RoleCreated](c.ID), domain.RoleNameHolder(key)
-	privileges, parents := askPrivileges(c.Privileges), env.parents(c.Parents)
+	privileges, parents := askPrivileges(env.Tenant, c.Privileges), env.parents(c.Parents)
 	facts := append(privileges.facts(), parents.facts()...)
 	return dcb.From(append(facts, used, holder)...).Then(parents.given.next).Decide(func() ([]dcb.Event, error) {
 		if err := domain.FirstError(domain.CheckName("/name", c.Name), domain.CheckText("/description", c.Description)); err != nil {
@@ -54,10 +54,10 @@ type asked struct {
 	known    []*dcb.Fact[domain.Registered]
 }
 
-func askPrivileges(patterns []domain.Pattern) asked {
+func askPrivileges(t domain.TenantID, patterns []domain.Pattern) asked {
 	a := asked{patterns: patterns}
 	for _, p := range patterns {
-		a.known = append(a.known, domain.PrivilegeOf(domain.Privilege(p)))
+		a.known = append(a.known, domain.PrivilegeOf(t, domain.Privilege(p)))
 	}
 	return a
 }
@@ -204,7 +204,7 @@ type AddRolePrivilege struct {
 func (c AddRolePrivilege) Target() dcb.Tagger { return c.ID }
 
 func (c AddRolePrivilege) Decide(env Env) dcb.Decision {
-	r, privilege := domain.RoleOf(c.ID), askPrivileges([]domain.Pattern{c.Privilege})
+	r, privilege := domain.RoleOf(c.ID), askPrivileges(env.Tenant, []domain.Pattern{c.Privilege})
 	return dcb.From(append(privilege.facts(), r)...).Decide(func() ([]dcb.Event, error) {
 		if err := domain.FirstError(env.ofTenant(r.Value), privilege.refusal(env, "/privilege")); err != nil {
 			return nil, err

@@ -205,3 +205,22 @@ func TestARoleInheritsFromRolesOfItsTenantOrThePlatform(t *testing.T) {
 	h.WhenIn(domain.Root, add("shared", "own", onPlatform(env()))).ThenRefused(t, domain.ErrRoleUnknown)
 	h.WhenIn(domain.Root, add("shared", "other", onPlatform(env()))).Events(t)
 }
+
+func TestWhatAnAppBringsMayStandInRolesOfItsTenantAndOfNoOther(t *testing.T) {
+	brings := []domain.Brought{{Privilege: "billing.read", Description: "look"}}
+	in := func(tenant domain.TenantID) domain.AppEnabled {
+		return domain.AppEnabled{TenantApp: domain.App("billing").In(tenant), Name: "billing", Number: "1.0.0", Brings: brings}
+	}
+	out := func(tenant domain.TenantID) domain.AppDisabled {
+		return domain.AppDisabled{TenantApp: domain.App("billing").In(tenant), Name: "billing", Drops: []domain.Privilege{"billing.read"}}
+	}
+	add := commands.AddRolePrivilege{ID: role("reader"), Privilege: "billing.read"}.Decide(env())
+	added := domain.RolePrivilegeAdded{Role: role("reader"), Privilege: "billing.read"}
+	base := given(domain.RoleCreated{Role: role("reader"), Name: "reader", Key: domain.RoleKey(acme, "reader")})
+	root := func(e dcb.Event) dcb.Event { return dcb.In(domain.Root.UUID, e) }
+
+	base.and(in(acme)).When(add).Then(t, added)
+	base.and(in(acme), out(acme)).When(add).ThenRefused(t, domain.ErrPrivilegeUnknown)
+	base.and(root(in(domain.Root))).When(add).ThenRefused(t, domain.ErrPrivilegeUnknown)
+	base.and(in(acme), root(in(domain.Root)), root(out(domain.Root))).When(add).Then(t, added)
+}

@@ -25,6 +25,10 @@ type view struct {
 
 	decided int // events of the batch itself
 
+	found map[uuid.UUID]uuid.UUID // by request, see Env.Found
+
+	counts *counts                   // of the tenant of the batch, see Env
+	own    map[uuid.UUID][]dcb.Event // what the batch itself decided, by the tenant in which it is recorded
 	events []dcb.Recorded
 	at     map[int64]struct{}
 	byTag  map[dcb.Tag][]int
@@ -37,7 +41,8 @@ type view struct {
 func newView(ctx context.Context, s dcb.Store, tenant uuid.UUID) *view {
 	return &view{
 		ctx: ctx, store: s, tenant: tenant, head: -1, ahead: math.MaxInt64 / 2,
-		at: map[int64]struct{}{}, byTag: map[dcb.Tag][]int{}, loaded: map[string]struct{}{}, relied: map[string]struct{}{},
+		own: map[uuid.UUID][]dcb.Event{}, at: map[int64]struct{}{}, byTag: map[dcb.Tag][]int{}, loaded: map[string]struct{}{}, relied: map[string]struct{}{},
+		found: map[uuid.UUID]uuid.UUID{}, counts: newCounts(),
 	}
 }
 
@@ -135,17 +140,12 @@ func (v *view) foresee(p dcb.Pending) {
 		Meta:  dcb.Meta{Position: v.ahead, Tenant: p.Tenant, At: p.At, Provenance: p.Provenance},
 		Event: event, Tags: dcb.TagsOf(event),
 	})
+	v.own[p.Tenant] = append(v.own[p.Tenant], event)
 }
 
 // foreseen are the events that the batch itself decided so far, as far as they are of that tenant.
 func (v *view) foreseen(t domain.TenantID) []dcb.Event {
-	var events []dcb.Event
-	for _, r := range v.events {
-		if r.Position > math.MaxInt64/2 && r.Tenant == t.UUID {
-			events = append(events, r.Event)
-		}
-	}
-	return events
+	return slices.Clip(v.own[t.UUID])
 }
 
 func nameOf(i dcb.Item) string {

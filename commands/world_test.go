@@ -103,6 +103,7 @@ func worldWith(t testing.TB, keys *vault.Keys) *world {
 			return apitoken.New(apitoken.KindFor(purpose), id, keys.TokenSecret(purpose, seed, id.String()))
 		},
 		Hash: hashed, Authn: commandstest.Authn{},
+		Keygen: func(seed string, id uuid.UUID) [32]byte { return keys.TokenSecret("signing-key", seed, id.String()) },
 		Observe: func(command, _ string, _ time.Duration, attempts int) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -100,6 +100,10 @@ func (x *Index) EndOf(r dcb.Recorded) (time.Time, bool) {
 		if o := t.overrides[e.Override]; o != nil {
 			return o.window.Until, true
 		}
+	case domain.LicenseEnded:
+		if x.licenses[e.License] != nil {
+			return e.Ended, true
+		}
 	}
 	return time.Time{}, false
 }
@@ -154,10 +158,12 @@ func (x *Index) reached(t *tenant, event dcb.Event) (whom []domain.UserID, all b
 	case domain.PolicyReset:
 		return nil, rightsRestOn[e.Key]
 	case domain.TenantSuspended, domain.TenantReactivated, domain.TenantClosed, domain.DepartmentMoved, domain.DepartmentDeleted,
-		domain.GroupMoved, domain.GroupDeleted, domain.RoleDeleted, domain.ConstraintCreated, domain.ConstraintRemoved, domain.PrivilegeRegistered:
+		domain.GroupMoved, domain.GroupDeleted, domain.RoleDeleted, domain.ConstraintCreated, domain.ConstraintRemoved, domain.PrivilegeRegistered,
+		domain.AppEnabled, domain.AppUpgraded, domain.AppRolledBack, domain.AppDisabled:
 		return nil, true
 	}
-	return nil, false
+	holder, licensed := domain.HolderOf(event)
+	return nil, licensed && holder.Tenant() == t.id // others have copies
 }
 
 // rightsRestOn are the settings on which what users may do themselves rests.
@@ -176,6 +182,9 @@ func Weighty() []string {
 		domain.OverrideAdded{}, domain.OverrideRevoked{}, domain.OverrideExpired{},
 		domain.DelegationAccepted{}, domain.DelegationRevoked{}, domain.DelegationExpired{}, // where there are constraints
 		domain.ConstraintCreated{}, domain.ConstraintRemoved{}, domain.PolicySet{}, domain.PolicyReset{}, domain.PrivilegeRegistered{},
+		domain.AppRegistered{}, domain.AppEnabled{}, domain.AppUpgraded{}, domain.AppRolledBack{}, domain.AppDisabled{},
+		domain.LicenseIssued{}, domain.LicenseRenewed{}, domain.LicenseChanged{}, domain.LicenseSuspended{}, domain.LicenseReinstated{},
+		domain.LicenseRevoked{}, domain.LicenseEnded{},
 	} {
 		all = append(all, e.EventType())
 	}

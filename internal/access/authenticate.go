@@ -16,7 +16,7 @@ type Caller struct {
 	Token     domain.TokenID
 	Scopes    []domain.Pattern
 	ExpiresAt time.Time // when the token ends
-	App       string    // the app that the token speaks for; empty: none
+	App       string    // the app that the token speaks for; empty: none, or one that is not at work in the tenant
 
 	Issuer domain.IssuerID // whose bearer token it is; zero: it is one of ours
 
@@ -96,7 +96,11 @@ func (x *Index) Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time
 	if err != nil {
 		return Caller{}, err
 	}
-	return Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt, App: k.app}, nil
+	c := Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt}
+	if x.speaksFor(u.home, domain.App(k.app), now) {
+		c.App = k.app
+	}
+	return c, nil
 }
 
 // over tells why a token is not accepted any more; empty if it is.

@@ -234,3 +234,57 @@ func BenchmarkDecideWithLiveDelegations(b *testing.B) {
 		})
 	}
 }
+
+// The same questions as BenchmarkDecideWarm: where apps are registered to which they have nothing to do, and where they are about
+// privileges of one of them.
+func BenchmarkDecideWhereThereAreApps(b *testing.B) {
+	for name, own := range map[string]bool{"of other names": false, "of the name": true} {
+		b.Run(name, func(b *testing.B) {
+			s := office(b)
+			for n := range 100 {
+				s.tell(domain.Root, domain.AppRegistered{Name: domain.App(fmt.Sprintf("other%d", n))})
+			}
+			if own {
+				s.tell(domain.Root, domain.AppRegistered{Name: "app7"})
+				s.tell(acme, enabled("app7", "1.0.0", true, "app7.thing3.read"))
+				l := june()
+				l.Name = "app7"
+				s.tell(acme, l)
+			}
+			yes, n := 0, 0
+			for n := range 1000 {
+				s.Decide(ask(n))
+			}
+			for b.Loop() {
+				if s.Decide(ask(n)).Allowed {
+					yes++
+				}
+				n++
+			}
+			b.ReportMetric(float64(yes)/float64(n), "allowed/op")
+		})
+	}
+}
+
+func BenchmarkEntitlement(b *testing.B) {
+	s := shop(b)
+	s.tell(acme, used(juneID, "sales", "2026-06", 7))
+	for b.Loop() {
+		s.Entitlement(acme, "shop", "sales", noon)
+	}
+}
+
+func BenchmarkApplySeatsOfAPoolOfTenThousand(b *testing.B) {
+	s := shop(b)
+	take := func(n int) domain.SeatTaken {
+		return domain.SeatTaken{Seat: domain.SeatID{UUID: named('S', n)}, Pool: domain.SeatPool(juneID), License: domain.OfLicense(juneID), Until: noon}
+	}
+	for n := range 10_000 {
+		s.tell(acme, take(n))
+	}
+	n := 0
+	for b.Loop() {
+		s.tell(acme, domain.SeatReleased{Seat: take(n % 10_000).Seat, Pool: domain.SeatPool(juneID), License: domain.OfLicense(juneID)}, take(n%10_000))
+		n++
+	}
+}

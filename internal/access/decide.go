@@ -47,6 +47,9 @@ const (
 	BeyondDelegation    Reason = "beyond-delegation"    // a delegation of the chain is not for this, or none ever is
 	BeyondImpersonation Reason = "beyond-impersonation" // the session is not for this, none ever is, or the administrator lacks it
 	NotGranted          Reason = "not-granted"
+
+	AppDisabled  Reason = "app-disabled"  // the privilege is of an app that is not enabled in the tenant, or its version does not bring it
+	LicenseEnded Reason = "license-ended" // the app needs a licence there, and none is in force
 )
 
 // Decide answers a question from what the index has seen. It fails closed.
@@ -57,6 +60,9 @@ func (x *Index) Decide(q Question) Answer {
 	return Answer{why.allows(), x.position, why}
 }
 
+// judge tells why somebody may do something, or not. Who does not stand in the tenant at all is told so; then a deny stays a deny; then
+// comes whether the app that the privilege belongs to is at work there, before all else about rights: they are asleep until it is. What
+// somebody may hand out does not rest on that, see Rights: what they hand out is under the same ceiling.
 func (x *Index) judge(q *Question) Reason {
 	if !wellFormed(q.Privilege) {
 		return PrivilegeMalformed
@@ -65,7 +71,14 @@ func (x *Index) judge(q *Question) Reason {
 	if why := x.bear(&b, q); why != "" {
 		return why
 	}
-	return x.weigh(&b, &want{domain.Pattern(q.Privilege), q.Scope, q.Ceiling, false})
+	why := x.weigh(&b, &want{domain.Pattern(q.Privilege), q.Scope, q.Ceiling, false})
+	if why == DeniedByOverride {
+		return why
+	}
+	if idle := x.idle(b.t, q.Privilege, q.At); idle != "" {
+		return idle
+	}
+	return why
 }
 
 func (why Reason) allows() bool { return why == Granted || why == AllowedByOverride }

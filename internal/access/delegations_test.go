@@ -421,7 +421,7 @@ func TestNobodyUsesForSomebodyElseWhatProvesWhoTheyAre(t *testing.T) {
 	s := company(t)
 	s.give(ann, "*", "", domain.Window{})
 	s.delegate(s.granted(1, ann, ben))
-	all := append(slices.Clone(domain.NeverDelegated), "core.delegations.grant", "core.tokens.issue", "core.users.create")
+	all := append(slices.Clone(domain.NeverDelegated), "core.delegations.grant", "core.tokens.issue", "core.signing-keys.create", "core.users.create")
 	for _, p := range all[:len(all)-1] {
 		name := domain.Privilege(p)
 		if p.Wild() {

@@ -13,8 +13,8 @@ type Explanation struct {
 	Staff bool // it tells of what somebody of the platform holds
 }
 
-// Step is one thing weighed. A question is allowed if every subject, tenant, ceiling, delegation and impersonation step counts, no
-// deny counts, and some grant or allow counts.
+// Step is one thing weighed. A question is allowed if every subject, tenant, app, ceiling, delegation and impersonation step counts,
+// some license step does if there are any, no deny counts, and some grant or allow counts.
 type Step struct {
 	Rule   Rule
 	Counts bool
@@ -34,6 +34,8 @@ const (
 	RuleImpersonation Rule = "impersonation" // that the session is in force, what it is for, and that the administrator may do so alone
 	RuleGuest         Rule = "guest"         // one membership in a group of another tenant
 	RuleDeny          Rule = "deny"
+	RuleApp           Rule = "app"     // that the app to which the privilege belongs is at work in the tenant
+	RuleLicense       Rule = "license" // one licence of the tenant for that app
 	RuleCeiling       Rule = "ceiling"
 	RuleGrant         Rule = "grant"
 	RuleAllow         Rule = "allow"
@@ -43,7 +45,7 @@ const (
 // Link is one fact of a step and the event that made it so; Position is 0 where no event did.
 type Link struct {
 	// user tenant membership group department assignment override role privilege policy token delegation acceptance end approval
-	// impersonation consent constraint; acceptance and end are of the delegation or the impersonation of that id, approval is of the
+	// impersonation consent constraint app tenant-app app-version license; acceptance and end are of the delegation or the impersonation of that id, approval is of the
 	// assignment or the delegation, consent of the impersonation
 	Kind     string
 	ID       string
@@ -233,6 +235,7 @@ func (w *witness) verdict() Reason { //nolint:cyclop // the order of a decision,
 	if w.guest && !w.away {
 		denied = w.overrides(host, domain.Deny) || denied
 	}
+	idle := w.app()
 	capped, beyond := !w.ceiling(), !w.bounds()
 	spared := w.q.Impersonation.IsZero() || w.spared()
 	granted, allowed := false, false
@@ -240,23 +243,27 @@ func (w *witness) verdict() Reason { //nolint:cyclop // the order of a decision,
 		granted = w.grants(own)
 		allowed = w.overrides(own, domain.Allow)
 	}
+	why := NotGranted
 	switch {
 	case denied:
 		return DeniedByOverride
 	case capped:
-		return BeyondCeiling
+		why = BeyondCeiling
 	case beyond:
-		return BeyondDelegation
+		why = BeyondDelegation
 	case !spared:
-		return BeyondImpersonation
+		why = BeyondImpersonation
 	case granted:
-		return Granted
+		why = Granted
 	case allowed:
-		return AllowedByOverride
+		why = AllowedByOverride
 	case w.guest:
-		return w.asGuest(host)
+		why = w.asGuest(host)
 	}
-	return NotGranted
+	if idle != "" && why != DeniedByOverride {
+		return idle
+	}
+	return why
 }
 
 // asGuest weighs what groups give to somebody of another tenant.

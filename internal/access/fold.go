@@ -115,6 +115,16 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 			x.foldSetting(t, e.Key, s.Default, at)
 		}
 
+	case domain.AppRegistered, domain.AppEnabled, domain.AppUpgraded, domain.AppRolledBack, domain.AppDisabled:
+		x.foldApp(t, e, at)
+	case domain.LicenseIssued, domain.LicenseRenewed, domain.LicenseChanged, domain.LicenseSigned, domain.LicenseSuspended,
+		domain.LicenseReinstated, domain.LicenseRevoked, domain.LicenseExpired, domain.LicenseEnded:
+		x.foldLicense(t, e, at)
+	case domain.UsageRecorded, domain.UsageReversed, domain.SeatTaken, domain.SeatKept, domain.SeatReleased, domain.SeatLapsed:
+		x.foldTaken(t, e, at)
+	case domain.AppVersionPublished, domain.AppVersionYanked, domain.AppVersionDeployed, domain.AppRouteReleased:
+		x.foldRoute(t, e, at)
+
 	case domain.PrivilegeRegistered:
 		if t == x.root && x.privileges[e.Privilege] == 0 {
 			x.privileges[e.Privilege] = at
@@ -133,7 +143,12 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 		domain.InvitationSent, domain.InvitationAccepted, domain.InvitationDeclined, domain.InvitationWithdrawn, domain.InvitationExpired,
 		domain.OutsideMembershipEnded,
 		domain.ApprovalRequested, domain.ApprovalDenied, domain.ApprovalCancelled, domain.ApprovalExpired,
-		domain.ReviewStarted, domain.ReviewDecided, domain.ReviewClosed, domain.AccessChanged:
+		domain.ReviewStarted, domain.ReviewDecided, domain.ReviewClosed, domain.AccessChanged,
+		domain.VendorAdmitted, domain.VendorDismissed,
+		domain.SigningKeyCreated, domain.SigningKeyRegistered, domain.SigningKeyRetired, domain.SigningKeyRevoked,
+		domain.AppDescribed, domain.ManifestPublished, domain.AppVersionDeprecated, domain.AppVersionUndeprecated,
+		domain.AppPinned, domain.AppUnpinned, domain.AppConfigured,
+		domain.LicenseActivated, domain.ActivationCheckedOut, domain.ActivationCheckedIn, domain.LicenseDeactivated:
 		// These change nobody's access.
 
 	default:

@@ -30,7 +30,14 @@ type Index struct {
 	sessions   map[domain.SessionID]*session
 	sweepAt    int // how many sessions there may be before those that are over are looked for
 	issuers    issuers
+	routing    routing
 	privileges map[domain.Privilege]int64
+
+	apps     map[domain.App]int64 // registered, and since which event
+	initials initials             // of those
+	licenses map[domain.LicenseID]*license
+	tallies  map[domain.Key]tally // by meter
+	pools    map[domain.Key]*seatPool
 
 	delegations    map[domain.DelegationID]*delegation
 	inbound        map[domain.UserID][]*delegation // by the delegate; those that have not ended
@@ -59,7 +66,13 @@ func New() *Index {
 		sessions:   map[domain.SessionID]*session{},
 		sweepAt:    fewSessions,
 		issuers:    newIssuers(),
+		routing:    newRouting(),
 		privileges: map[domain.Privilege]int64{},
+
+		apps:     map[domain.App]int64{},
+		licenses: map[domain.LicenseID]*license{},
+		tallies:  map[domain.Key]tally{},
+		pools:    map[domain.Key]*seatPool{},
 
 		delegations:    map[domain.DelegationID]*delegation{},
 		inbound:        map[domain.UserID][]*delegation{},

@@ -29,7 +29,8 @@ var (
 type story struct {
 	t testing.TB
 	*access.Index
-	n int64
+	n   int64
+	log []dcb.Recorded
 }
 
 func begin(t testing.TB) *story {
@@ -45,9 +46,11 @@ func begin(t testing.TB) *story {
 
 func (s *story) tell(t domain.TenantID, events ...dcb.Event) {
 	s.t.Helper()
-	if err := s.Apply(page(s.n+1, t, events...)); err != nil {
+	told := page(s.n+1, t, events...)
+	if err := s.Apply(told); err != nil {
 		s.t.Fatal(err)
 	}
+	s.log = append(s.log, told...)
 	s.n += int64(len(events))
 }
 

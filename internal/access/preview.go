@@ -50,7 +50,7 @@ func (x *Index) Holders(t domain.TenantID) []Holder {
 	return all
 }
 
-// Effective are the registered privileges that somebody has in a tenant at an instant, on the whole of it and on each resource that
+// Effective are the privileges, of the platform and of the tenant's apps, that somebody has in a tenant at an instant, on the whole of it and on each resource that
 // a right names; sorted. Decide says the same of each.
 func (x *Index) Effective(t domain.TenantID, who Holder, at time.Time) []domain.Right {
 	x.mu.RLock()
@@ -65,7 +65,7 @@ func (x *Index) Effective(t domain.TenantID, who Holder, at time.Time) []domain.
 	for s := range x.scopesOf(home, who) {
 		scopes = append(scopes, s)
 	}
-	for p := range x.privileges {
+	for _, p := range x.privilegesIn(home) {
 		for _, s := range scopes {
 			q.Privilege, q.Scope = p, s
 			if x.judge(&q).allows() {

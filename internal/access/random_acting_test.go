@@ -87,7 +87,7 @@ func sortedKeys[V any](m map[uuid.UUID]V) []uuid.UUID {
 // happening is what happens next. What concerns several tenants is told to all of them, or to a wrong one.
 func (c chance) happening(w world) []told {
 	tenant := c.tenant()
-	switch c.IntN(20) {
+	switch c.IntN(24) {
 	case 0, 1:
 		return c.grants(w)
 	case 2:
@@ -102,6 +102,8 @@ func (c chance) happening(w world) []told {
 		return []told{{tenant, c.joins(w, tenant)}}
 	case 10:
 		return []told{{tenant, c.demands(w, tenant)}}
+	case 11, 12, 13, 14:
+		return c.installs(w, tenant)
 	}
 	return []told{{tenant, c.event(tenant)}}
 }

@@ -21,7 +21,7 @@ var privileges = []domain.Privilege{
 	"repo.read", "repo.write", "repo.writer", "repository.read", "core.groups.rename", "core.group-memberships.add",
 }
 
-var patterns = []domain.Pattern{"*", "repo.*", "repo.read", "repo.write", "repository.*", "core.*", "core.groups.*"}
+var patterns = []domain.Pattern{"*", "repo.*", "repo.read", "repo.write", "repository.*", "core.*", "core.groups.*", "wiki.*", "wiki.read"}
 
 type chance struct{ *rand.Rand }
 
@@ -165,6 +165,9 @@ func (c chance) question(x *access.Index, w ...world) access.Question {
 	q := access.Question{
 		Tenant: domain.TenantID{UUID: c.tenant()}, User: domain.UserID{UUID: c.id('u')}, Privilege: pick(c, privileges...),
 		Scope: c.scope(), At: c.instant(), Platform: c.IntN(12) == 0,
+	}
+	if c.IntN(4) == 0 {
+		q.Privilege = pick(c, brought...)
 	}
 	if home, _, ok := x.User(q.User); ok && home != domain.Root && c.IntN(4) > 0 {
 		q.Tenant = home

@@ -65,6 +65,7 @@ func (c chance) begin(f failer) *play {
 	for _, p := range privileges {
 		first = append(first, told{domain.Root.UUID, domain.PrivilegeRegistered{Privilege: p}})
 	}
+	first = append(first, c.installedAtFirst()...)
 	for n := range pool {
 		user := domain.UserRegistered{User: domain.UserID{UUID: named('u', n)}, Department: domain.DepartmentID{UUID: c.maybe('d')}, Status: domain.UserActive}
 		if c.IntN(10) > 0 { // somebody may come later, and be spoken of before
@@ -164,8 +165,12 @@ func TestTheIndexItsExplanationAndThePlainReadingOfHistoryAgree(t *testing.T) {
 			if got.Allowed != p.world.allows(q) {
 				rt.Fatalf("%+v: decided %+v, history says %v; explained %+v", q, got, !got.Allowed, p.x.Explain(q))
 			}
-			if e := p.x.Explain(q); e.Answer != got {
+			e := p.x.Explain(q)
+			if e.Answer != got {
 				rt.Fatalf("%+v: decided %+v, explained %+v", q, got, e)
+			}
+			if wrong := unsound(q, e); wrong != "" {
+				rt.Fatalf("%+v: %s: %+v", q, wrong, e)
 			}
 		}
 	})
@@ -181,6 +186,7 @@ func TestTheIndexItsExplanationAndThePlainReadingOfHistoryAgree(t *testing.T) {
 		access.SubjectInactive, access.HomeInactive, access.DelegationUnknown, access.DelegationBroken, access.DelegationPending, access.DelegationEarly,
 		access.DelegationOver, access.DelegationForbidden, access.GrantorInactive, access.BeyondDelegation, access.ImpersonationOver,
 		access.ImpersonationUnknown, access.TargetInactive, access.ImpersonationForbidden, access.BeyondImpersonation,
+		access.AppDisabled, access.LicenseEnded,
 	} {
 		if why[w] == 0 {
 			t.Errorf("no question was answered %q: the histories are too tame", w)
@@ -224,7 +230,7 @@ func searched(t failer, x *access.Index, w world, q access.Question) int {
 	same(t, "subjects", q, x.SearchSubjects(q), users, domain.UserID.String)
 
 	var actions []domain.Privilege
-	for _, p := range privileges {
+	for _, p := range w.listed(q.Tenant.UUID) {
 		if w.allows(to(q, p)) {
 			actions = append(actions, p)
 		}

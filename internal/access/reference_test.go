@@ -62,6 +62,7 @@ type world struct {
 	claims    map[place]claim
 	allowable []domain.Pattern
 	acting
+	installing
 }
 
 func (r reference) world() world {
@@ -69,11 +70,12 @@ func (r reference) world() world {
 		tenants: map[uuid.UUID]domain.TenantStatus{}, homes: map[uuid.UUID]uuid.UUID{}, users: map[uuid.UUID]domain.UserStatus{},
 		inside: map[place]uuid.UUID{}, gone: map[place]bool{}, placed: map[place]int64{}, present: map[uuid.UUID]int64{},
 		members: map[[3]uuid.UUID]membership{}, roles: map[place]bool{}, contents: map[content]bool{}, parents: map[inheritance]int64{},
-		claims: map[place]claim{}, acting: nobodyActs(),
+		claims: map[place]claim{}, acting: nobodyActs(), installing: nothingInstalled(),
 	}
 	for _, rec := range r.events {
 		t := rec.Tenant
 		w.heard(rec)
+		w.installs(rec)
 		put := func(kind string, id, parent uuid.UUID, create bool) {
 			p := place{t, id, kind}
 			if _, known := w.inside[p]; known != create {
@@ -222,7 +224,7 @@ func (w world) allows(q access.Question) bool {
 		where = domain.Root.UUID
 	}
 	a := own{q.User.UUID, where, q.Privilege, q.Scope, q.At}
-	if q.Privilege.Check("") != nil || q.Ceiling != nil && !matches(q.Ceiling, q.Privilege) {
+	if q.Privilege.Check("") != nil || q.Ceiling != nil && !matches(q.Ceiling, q.Privilege) || w.asleep(where, q.Privilege, q.At) {
 		return false
 	}
 	switch {

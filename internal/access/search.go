@@ -97,13 +97,13 @@ func (x *Index) known(q *Question, typ string) []string {
 }
 
 // SearchActions are those of the privileges of which Decide answers the question with yes, whichever it names; without privileges,
-// of all registered ones.
+// of all that the platform has registered or that apps bring into the tenant.
 func (x *Index) SearchActions(q Question, of []domain.Privilege) []domain.Privilege {
 	found := sweep(x, &q, func() []domain.Privilege {
 		if of != nil {
 			return of
 		}
-		return slices.Collect(maps.Keys(x.privileges))
+		return x.privilegesIn(x.tenants[q.where()])
 	}, func(p domain.Privilege) bool {
 		q.Privilege = p
 		return x.judge(&q).allows()

@@ -56,6 +56,8 @@ type tenant struct {
 	scopes      map[string]map[string]int // type → id → standing assignments and overrides on it
 	approvals   map[uuid.UUID]int64       // given, by what was approved
 
+	apps map[domain.App]*tenantApp
+
 	constraints []*constraint                    // those that stand, in the order in which they came
 	constrained map[domain.ConstraintID]struct{} // ids that ever were
 	reached     uint64                           // grows when what reaches one user may have changed
@@ -162,6 +164,7 @@ func newTenant(id domain.TenantID) *tenant {
 		ruled:       map[subject][]*override{},
 		scopes:      map[string]map[string]int{},
 		approvals:   map[uuid.UUID]int64{},
+		apps:        map[domain.App]*tenantApp{},
 		constrained: map[domain.ConstraintID]struct{}{},
 	}
 }

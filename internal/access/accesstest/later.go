@@ -31,6 +31,9 @@ func (w World) happen(t string, words []string) ([]placed, error) {
 		removed := domain.MemberRemoved{Membership: w.outside(t, name(2), name(4)), Group: w.group(t, name(4)), User: w.user(t, name(2))}
 		return []placed{{t, removed}, {t, ended}, {home, ended}}, nil
 	}
+	if events := w.installed(t, strings.Join(words[:min(2, len(words))], " "), name); events != nil {
+		return events, w.slips()
+	}
 	e, err := w.sentence(t, words)
 	return []placed{{t, e}}, err
 }

@@ -28,12 +28,13 @@ type World struct {
 func (w World) Events() []dcb.Recorded { return slices.Clone(w.events) }
 
 type worldFile struct {
-	Recorded   time.Time              `yaml:"recorded"` // when all of it happened
-	Asked      time.Time              `yaml:"asked"`    // when cases ask, unless they say
-	Privileges []string               `yaml:"privileges"`
-	Allowable  []string               `yaml:"allowable"`
-	Tenants    map[string]*tenantFile `yaml:"tenants"`
-	Later      []string               `yaml:"later"` // what happens then, as "<tenant>: <sentence>"
+	Recorded   time.Time                         `yaml:"recorded"` // when all of it happened
+	Asked      time.Time                         `yaml:"asked"`    // when cases ask, unless they say
+	Privileges []string                          `yaml:"privileges"`
+	Allowable  []string                          `yaml:"allowable"`
+	Apps       map[string]map[string]versionFile `yaml:"apps"` // by name and number
+	Tenants    map[string]*tenantFile            `yaml:"tenants"`
+	Later      []string                          `yaml:"later"` // what happens then, as "<tenant>: <sentence>"
 }
 
 type tenantFile struct {
@@ -47,6 +48,8 @@ type tenantFile struct {
 	Assignments map[string]assignmentFile    `yaml:"assignments"`
 	Overrides   map[string]overrideFile      `yaml:"overrides"`
 	Tokens      map[string]tokenFile         `yaml:"tokens"`
+	Runs        map[string]string            `yaml:"runs"` // app: version
+	Licenses    map[string]licenseFile       `yaml:"licenses"`
 
 	// What concerns more than one tenant, once all of them stand.
 	Outside        map[string]map[string]string `yaml:"outside"` // group: {user of another tenant: role}
@@ -155,6 +158,8 @@ func (w World) declared(tenant, kind, name string) bool {
 		_, ok = t.Tokens[name]
 	case "constraint":
 		_, ok = t.Constraints[name]
+	case "license":
+		_, ok = t.Licenses[name]
 	case "delegation":
 		_, ok = t.Delegations[name]
 	case "impersonation":
@@ -194,6 +199,7 @@ func build(name string, file *worldFile) (World, error) {
 			Value: strings.Join(file.Allowable, " "), Version: 1,
 		})
 	}
+	w.publish()
 	for _, tenant := range slices.Sorted(maps.Keys(file.Tenants)) {
 		w.found(tenant, file.Tenants[tenant])
 	}
@@ -301,6 +307,7 @@ func (w *World) found(t string, f *tenantFile) {
 			Token: id, User: w.user(t, k.User), Name: name, Prefix: "chn_pat_", Hash: hash[:], Scopes: patterns(k.Scopes), ExpiresAt: orFar(k.Expires),
 		})
 	}
+	w.install(t, f)
 }
 
 func (w *World) assign(t, name string, a assignmentFile) {

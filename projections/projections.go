@@ -28,12 +28,12 @@ type write func(context.Context, *rows.Queries, dcb.Recorded) error
 // Core keeps the relational tables. It is one projector, so that a child never comes before its parent.
 var Core = core(tenants, domains, departments, groups, memberships, policies, users, identities, tokens,
 	privileges, roles, assignments, overrides, erasures, secrets, links, issuers, credentials, sessions,
-	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, unseen)
+	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, tenantApps, vendors, signingKeys, apps, appVersions, activations, routes, licenses, entitlements, seats, unseen)
 
 // Audit writes one row for every event there is.
 var Audit = audit(tenants, domains, departments, groups, memberships, policies, users, identities, tokens,
 	privileges, roles, assignments, overrides, erasures, secrets, links, issuers, credentials, sessions,
-	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, unseen)
+	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, tenantApps, vendors, signingKeys, apps, appVersions, activations, routes, licenses, entitlements, seats, unseen)
 
 // Name is the projector's name in the table of checkpoints.
 func (p *Projector) Name() string { return p.name }

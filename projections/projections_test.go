@@ -87,7 +87,8 @@ func TestTheObjectOfAnEventIsOfTheKindThatTheCatalogueNames(t *testing.T) {
 	kinds := map[string]string{}
 	for _, kind := range []string{"tenant", "domain", "department", "group", "membership", "policy", "user", "identity", "token", "credential", "session", "issuer", "link", "erasure",
 		"secret", "privilege", "role", "assignment", "override", "delegation", "impersonation", "group-invitation",
-		"approval", "constraint", "review", "installation"} {
+		"approval", "constraint", "review", "installation",
+		"vendor", "signing-key", "app", "app-version", "tenant-app", "license", "usage", "seat", "activation"} {
 		for _, typ := range domain.Catalog.KindTypes(kind) {
 			kinds[typ] = kind
 		}

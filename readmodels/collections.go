@@ -21,6 +21,10 @@ var Collections = []Collection{
 	privileges, roles, assignments, overrides,
 	delegations, impersonations, approvals, constraints, reviews, reviewItems,
 	issuers,
+	vendors, signingKeys, apps, appVersions, tenantApps,
+	licenses, activations,
+	routes,
+	entitlements, usage, seats,
 	audit, events,
 }
 

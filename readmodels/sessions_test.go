@@ -34,7 +34,7 @@ func TestNobodyReadsWhatACredentialIsMadeOf(t *testing.T) {
 }
 
 func TestUsersOwnWhatTheySignInWithAndWhatIsDoneWithTheirRights(t *testing.T) {
-	owned := []string{"group-invitations", "sessions", "credentials", "delegations", "audit", "impersonations", "approvals"}
+	owned := []string{"group-invitations", "sessions", "credentials", "delegations", "audit", "impersonations", "approvals", "seats"}
 	for _, c := range readmodels.Collections {
 		if want := slices.Contains(owned, c.Name); c.Own() != want {
 			t.Errorf("%s: %v", c.Name, !want)

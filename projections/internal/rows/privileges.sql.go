@@ -12,6 +12,37 @@ import (
 	"github.com/google/uuid"
 )
 
+const bringPrivilege = `-- name: BringPrivilege :exec
+INSERT INTO privileges (tenant_id, id, name, description, app, status, created_at, updated_at, version)
+VALUES ($1, $2, $3, $4, $5, 'active', $6, $6, $7)
+ON CONFLICT (tenant_id, id) DO UPDATE SET description = EXCLUDED.description, app = EXCLUDED.app, status = 'active',
+    updated_at = EXCLUDED.updated_at, version = EXCLUDED.version
+WHERE privileges.version < EXCLUDED.version
+`
+
+type BringPrivilegeParams struct {
+	TenantID    uuid.UUID
+	ID          uuid.UUID
+	Name        string
+	Description string
+	App         *string
+	At          time.Time
+	Version     int64
+}
+
+func (q *Queries) BringPrivilege(ctx context.Context, arg BringPrivilegeParams) error {
+	_, err := q.db.Exec(ctx, bringPrivilege,
+		arg.TenantID,
+		arg.ID,
+		arg.Name,
+		arg.Description,
+		arg.App,
+		arg.At,
+		arg.Version,
+	)
+	return err
+}
+
 const describePrivilege = `-- name: DescribePrivilege :exec
 UPDATE privileges SET description = $1, updated_at = $2, version = $3
 WHERE tenant_id = $4 AND id = $5 AND version < $3
@@ -36,9 +67,31 @@ func (q *Queries) DescribePrivilege(ctx context.Context, arg DescribePrivilegePa
 	return err
 }
 
+const dropPrivilege = `-- name: DropPrivilege :exec
+UPDATE privileges SET status = 'dropped', updated_at = $1, version = $2
+WHERE tenant_id = $3 AND id = $4 AND version < $2
+`
+
+type DropPrivilegeParams struct {
+	At       time.Time
+	Version  int64
+	TenantID uuid.UUID
+	ID       uuid.UUID
+}
+
+func (q *Queries) DropPrivilege(ctx context.Context, arg DropPrivilegeParams) error {
+	_, err := q.db.Exec(ctx, dropPrivilege,
+		arg.At,
+		arg.Version,
+		arg.TenantID,
+		arg.ID,
+	)
+	return err
+}
+
 const registerPrivilege = `-- name: RegisterPrivilege :exec
-INSERT INTO privileges (tenant_id, id, name, description, created_at, updated_at, version)
-VALUES ($1, $2, $3, $4, $5, $5, $6)
+INSERT INTO privileges (tenant_id, id, name, description, status, created_at, updated_at, version)
+VALUES ($1, $2, $3, $4, 'active', $5, $5, $6)
 ON CONFLICT (tenant_id, id) DO NOTHING
 `
 

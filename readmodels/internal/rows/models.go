@@ -199,6 +199,83 @@ type Issuer struct {
 	Version      decimal.Int64   `json:"version"`
 }
 
+type License struct {
+	TenantID       uuid.UUID       `json:"tenant_id"`
+	ID             uuid.UUID       `json:"id"`
+	AppID          uuid.UUID       `json:"app_id"`
+	App            string          `json:"app"`
+	HolderTenantID uuid.UUID       `json:"holder_tenant_id"`
+	VendorTenantID uuid.UUID       `json:"vendor_tenant_id"`
+	Revision       decimal.Int64   `json:"revision"`
+	Terms          json.RawMessage `json:"terms"`
+	LicenseBlob    string          `json:"license_blob"`
+	Signature      string          `json:"signature"`
+	Kid            string          `json:"kid"`
+	FileExpiresAt  time.Time       `json:"file_expires_at"`
+	Imported       bool            `json:"imported"`
+	IssuedAt       time.Time       `json:"issued_at"`
+	StartsAt       time.Time       `json:"starts_at"`
+	ExpiresAt      *time.Time      `json:"expires_at"`
+	GraceUntil     *time.Time      `json:"grace_until"`
+	ExpiredAt      *time.Time      `json:"expired_at"`
+	EndedAt        *time.Time      `json:"ended_at"`
+	Status         string          `json:"status"`
+	StatusReason   *string         `json:"status_reason"`
+	UpdatedAt      time.Time       `json:"updated_at"`
+	Version        decimal.Int64   `json:"version"`
+}
+
+type LicenseActivation struct {
+	TenantID        uuid.UUID     `json:"tenant_id"`
+	ID              uuid.UUID     `json:"id"`
+	LicenseID       uuid.UUID     `json:"license_id"`
+	App             string        `json:"app"`
+	Label           string        `json:"label"`
+	FingerprintHash string        `json:"fingerprint_hash"`
+	Status          string        `json:"status"`
+	CheckedOutUntil *time.Time    `json:"checked_out_until"`
+	CreatedAt       time.Time     `json:"created_at"`
+	EndedAt         *time.Time    `json:"ended_at"`
+	EndReason       *string       `json:"end_reason"`
+	Version         decimal.Int64 `json:"version"`
+}
+
+type LicenseSeat struct {
+	TenantID  uuid.UUID     `json:"tenant_id"`
+	ID        uuid.UUID     `json:"id"`
+	LicenseID uuid.UUID     `json:"license_id"`
+	App       string        `json:"app"`
+	Seating   string        `json:"seating"`
+	UserID    *uuid.UUID    `json:"user_id"`
+	Holder    *string       `json:"holder"`
+	Status    string        `json:"status"`
+	CreatedAt time.Time     `json:"created_at"`
+	TakenAt   time.Time     `json:"taken_at"`
+	ExpiresAt *time.Time    `json:"expires_at"`
+	EndedAt   *time.Time    `json:"ended_at"`
+	EndReason *string       `json:"end_reason"`
+	UpdatedAt time.Time     `json:"updated_at"`
+	Version   decimal.Int64 `json:"version"`
+}
+
+type LicenseUsage struct {
+	TenantID      uuid.UUID     `json:"tenant_id"`
+	ID            uuid.UUID     `json:"id"`
+	LicenseID     uuid.UUID     `json:"license_id"`
+	App           string        `json:"app"`
+	Name          string        `json:"name"`
+	Amount        int64         `json:"amount"`
+	Period        string        `json:"period"`
+	Total         int64         `json:"total"`
+	Over          bool          `json:"over"`
+	Note          string        `json:"note"`
+	Status        string        `json:"status"`
+	ReverseReason *string       `json:"reverse_reason"`
+	CreatedAt     time.Time     `json:"created_at"`
+	ReversedAt    *time.Time    `json:"reversed_at"`
+	Version       decimal.Int64 `json:"version"`
+}
+
 type Link struct {
 	TenantID  uuid.UUID     `json:"tenant_id"`
 	ID        uuid.UUID     `json:"id"`
@@ -228,16 +305,6 @@ type PolicyOverride struct {
 	CreatedAt    time.Time     `json:"created_at"`
 	RevokedAt    *time.Time    `json:"revoked_at"`
 	Version      decimal.Int64 `json:"version"`
-}
-
-type Privilege struct {
-	TenantID    uuid.UUID     `json:"tenant_id"`
-	ID          uuid.UUID     `json:"id"`
-	Name        string        `json:"name"`
-	Description string        `json:"description"`
-	CreatedAt   time.Time     `json:"created_at"`
-	UpdatedAt   time.Time     `json:"updated_at"`
-	Version     decimal.Int64 `json:"version"`
 }
 
 type Review struct {
@@ -306,6 +373,20 @@ type SecretVersion struct {
 	Version     decimal.Int64 `json:"version"`
 }
 
+type SigningKey struct {
+	TenantID  uuid.UUID       `json:"tenant_id"`
+	ID        uuid.UUID       `json:"id"`
+	Kid       string          `json:"kid"`
+	Jwk       json.RawMessage `json:"jwk"`
+	Origin    string          `json:"origin"`
+	Status    string          `json:"status"`
+	Reason    string          `json:"reason"`
+	CreatedAt time.Time       `json:"created_at"`
+	RetiredAt *time.Time      `json:"retired_at"`
+	RevokedAt *time.Time      `json:"revoked_at"`
+	Version   decimal.Int64   `json:"version"`
+}
+
 type Tenant struct {
 	ID        uuid.UUID     `json:"id"`
 	Name      string        `json:"name"`
@@ -314,6 +395,28 @@ type Tenant struct {
 	CreatedAt time.Time     `json:"created_at"`
 	UpdatedAt time.Time     `json:"updated_at"`
 	Version   decimal.Int64 `json:"version"`
+}
+
+type TenantApp struct {
+	TenantID        uuid.UUID       `json:"tenant_id"`
+	ID              uuid.UUID       `json:"id"`
+	AppID           uuid.UUID       `json:"app_id"`
+	App             string          `json:"app"`
+	Enabled         bool            `json:"enabled"`
+	AppVersion      string          `json:"app_version"`
+	PreviousVersion *string         `json:"previous_version"`
+	VersionPinned   *string         `json:"version_pinned"`
+	Config          json.RawMessage `json:"config"`
+	LicenseRequired bool            `json:"license_required"`
+	Resumes         bool            `json:"resumes"`
+	DisabledReason  *string         `json:"disabled_reason"`
+	CreatedAt       time.Time       `json:"created_at"`
+	EnabledAt       time.Time       `json:"enabled_at"`
+	ChangedAt       time.Time       `json:"changed_at"`
+	DisabledAt      *time.Time      `json:"disabled_at"`
+	ConfiguredAt    *time.Time      `json:"configured_at"`
+	UpdatedAt       time.Time       `json:"updated_at"`
+	Version         decimal.Int64   `json:"version"`
 }
 
 type TenantDomain struct {

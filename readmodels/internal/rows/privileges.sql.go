@@ -7,35 +7,52 @@ package rows
 
 import (
 	"context"
+	"time"
 
+	"chancery/readmodels/internal/decimal"
 	"github.com/google/uuid"
 )
 
 const privileges = `-- name: Privileges :many
-SELECT tenant_id, id, name, description, created_at, updated_at, version
+SELECT tenant_id, id, name, description, app, created_at, updated_at, version
 FROM privileges
-WHERE tenant_id = ANY (ARRAY[$1, '00000000-0000-0000-0000-000000000001'::uuid]) AND id > $2
-  AND ($3::uuid IS NULL OR id = $3)
-  AND ($4::text IS NULL OR name = $4)
-  AND ($5::uuid IS NULL OR tenant_id = $5)
+WHERE tenant_id = ANY (ARRAY[$1, '00000000-0000-0000-0000-000000000001'::uuid]) AND id > $2 AND status = 'active'
+  AND (tenant_id = $1 OR app IS NULL)
+  AND ($3::text IS NULL OR app = $3)
+  AND ($4::uuid IS NULL OR id = $4)
+  AND ($5::text IS NULL OR name = $5)
+  AND ($6::uuid IS NULL OR tenant_id = $6)
 ORDER BY id
-LIMIT $6
+LIMIT $7
 `
 
 type PrivilegesParams struct {
 	TenantID uuid.UUID  `json:"tenant_id"`
 	After    uuid.UUID  `json:"after"`
+	App      *string    `json:"app"`
 	ID       *uuid.UUID `json:"id"`
 	Name     *string    `json:"name"`
 	OwnerID  *uuid.UUID `json:"owner_id"`
 	RowLimit int32      `json:"row_limit"`
 }
 
-// The tenant's and the platform's.
-func (q *Queries) Privileges(ctx context.Context, arg PrivilegesParams) ([]Privilege, error) {
+type PrivilegesRow struct {
+	TenantID    uuid.UUID     `json:"tenant_id"`
+	ID          uuid.UUID     `json:"id"`
+	Name        string        `json:"name"`
+	Description string        `json:"description"`
+	App         *string       `json:"app"`
+	CreatedAt   time.Time     `json:"created_at"`
+	UpdatedAt   time.Time     `json:"updated_at"`
+	Version     decimal.Int64 `json:"version"`
+}
+
+// The platform's, and those that apps bring into the tenant: what the platform's own apps bring is not for other tenants.
+func (q *Queries) Privileges(ctx context.Context, arg PrivilegesParams) ([]PrivilegesRow, error) {
 	rows, err := q.db.Query(ctx, privileges,
 		arg.TenantID,
 		arg.After,
+		arg.App,
 		arg.ID,
 		arg.Name,
 		arg.OwnerID,
@@ -45,14 +62,15 @@ func (q *Queries) Privileges(ctx context.Context, arg PrivilegesParams) ([]Privi
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Privilege
+	var items []PrivilegesRow
 	for rows.Next() {
-		var i Privilege
+		var i PrivilegesRow
 		if err := rows.Scan(
 			&i.TenantID,
 			&i.ID,
 			&i.Name,
 			&i.Description,
+			&i.App,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,

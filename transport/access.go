@@ -26,6 +26,8 @@ type Judge interface {
 	SearchSubjects(access.Question) []domain.UserID
 	SearchResources(q access.Question, typ string) (ids []string, whole bool)
 	SearchActions(q access.Question, of []domain.Privilege) []domain.Privilege
+	Entitlement(t domain.TenantID, name domain.App, entitlement string, at time.Time) access.Entitled
+	ExplainEntitlement(t domain.TenantID, name domain.App, entitlement string, at time.Time) (access.Entitled, []access.Ground)
 	Position() int64
 }
 

@@ -34,6 +34,10 @@ type Access interface { //nolint:interfacebloat // what the index answers to the
 	MayEnter(c access.Caller, t domain.TenantID) bool
 	OutsideMember(c access.Caller, t domain.TenantID, g domain.GroupID) (sees string, is bool)
 	Wait(ctx context.Context, position int64) error
+	App(t domain.TenantID, name domain.App, at time.Time) access.AppState
+	Route(t access.Target, n domain.Semver) (access.Routed, bool)
+	Gateway() access.Gateway
+	SlugOf(t domain.TenantID) domain.Slug
 }
 
 const (
@@ -91,12 +95,25 @@ func (s *Server) identify(c *call) error {
 	if err != nil || byCookie && token.Kind != apitoken.Session {
 		return unauthenticated(challengeInvalid)
 	}
-	if err := s.config.Fresh(c.ctx()); err != nil {
-		return unavailable("the log cannot be read; try again", err)
+	if err := s.fresh(c); err != nil {
+		return err
 	}
 	if c.caller, err = s.whose(token, c.now); err != nil {
 		return unauthenticated(challengeInvalid)
 	}
+	return nil
+}
+
+// fresh returns when Access has seen everything that was acknowledged anywhere before the call. Once is enough, until
+// somebody is to be identified anew.
+func (s *Server) fresh(c *call) error {
+	if c.seen {
+		return nil
+	}
+	if err := s.config.Fresh(c.ctx()); err != nil {
+		return unavailable("the log cannot be read; try again", err)
+	}
+	c.seen = true
 	return nil
 }
 

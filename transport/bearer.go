@@ -16,8 +16,8 @@ func (s *Server) identifyBearer(c *call, url, text string) error {
 	if s.config.OIDC == nil {
 		return unauthenticated(challengeInvalid)
 	}
-	if err := s.config.Fresh(c.ctx()); err != nil {
-		return unavailable("the log cannot be read; try again", err)
+	if err := s.fresh(c); err != nil {
+		return err
 	}
 	trusted := s.config.Access.IssuersAt(url)
 	if len(trusted) == 0 {

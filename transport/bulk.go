@@ -22,7 +22,7 @@ const (
 	bulkLimit  = 16 << 20
 	bulkChunk  = 500  // lines that are decided together
 	bulkAtomic = 5000 // lines that may stand or fall together
-	bulkValues = 100  // lines that tell a secret, of those that are answered together: all their values are in memory at once
+	bulkValues = 100  // lines that tell a secret or hand out a file, of those that are answered together: all their values are in memory at once
 )
 
 type bulkLine struct {
@@ -121,6 +121,7 @@ func (s *Server) bulkStream(c *call, lines [][]byte, key string) error {
 // identifyAnew finds out once more who calls, and for whom: nobody goes on with other rights than those they came with.
 func (s *Server) identifyAnew(c *call) error {
 	c.now = s.config.Now()
+	c.seen = false // what has been acknowledged since counts
 	err := s.identify(c)
 	if err == nil {
 		err = s.delegate(c)
@@ -157,7 +158,7 @@ type run struct {
 	outcomes []commands.Outcome
 	orders   []commands.Order
 	of       []int // of each order: its place in outcomes
-	values   int   // orders that tell a secret, of those in outcomes
+	values   int   // orders of that kind, of those in outcomes
 	out      []byte
 }
 
@@ -175,9 +176,18 @@ func (r *run) add(n int, line []byte, key string) {
 		return
 	}
 	r.orders, r.of = append(r.orders, o), append(r.of, len(r.outcomes)-1)
-	if _, tells := o.Command.(commands.Disclosing); tells {
+	if tells(o.Command) {
 		r.values++
 	}
+}
+
+// tells reports whether the answer to a command holds a value that is made for it.
+func tells(c commands.Command) bool {
+	switch c.(type) {
+	case commands.Disclosing, commands.Handing:
+		return true
+	}
+	return false
 }
 
 func (r *run) order(n int, text []byte, key string) (commands.Order, error) {
@@ -207,8 +217,8 @@ func (r *run) order(n int, text []byte, key string) (commands.Order, error) {
 	if len(r.orders) > 0 && r.orders[0].Tenant != o.Tenant { // only if atomic: else settle has flushed
 		return o, newProblem(http.StatusUnprocessableEntity, "several-tenants", "lines about several tenants cannot be atomic")
 	}
-	if _, tells := o.Command.(commands.Disclosing); tells && r.values >= bulkValues { // only if atomic: else they were answered
-		return o, newProblem(http.StatusRequestEntityTooLarge, "too-large", "at most "+strconv.Itoa(bulkValues)+" lines that tell a secret can be atomic")
+	if tells(o.Command) && r.values >= bulkValues { // only if atomic: else they were answered
+		return o, newProblem(http.StatusRequestEntityTooLarge, "too-large", "at most "+strconv.Itoa(bulkValues)+" lines that tell a secret or hand out a file can be atomic")
 	}
 	parts := [][]byte{line.Body}
 	if !line.At.IsZero() {

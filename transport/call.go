@@ -24,6 +24,7 @@ type call struct {
 	tenant domain.TenantID // the one in the path; where there is none, the caller's
 	past   pastJudge       // the last one that was asked for
 	from   *Origin         // see origin
+	seen   bool            // see fresh
 }
 
 func (c *call) ctx() context.Context { return c.Request().Context() }

@@ -131,7 +131,7 @@ func (o operation) answers(oc openapi.OperationContext) {
 	switch {
 	case o.redirects && o.answer == nil:
 	case o.media != "":
-		oc.AddRespStructure(nil, openapi.WithContentType(o.media), openapi.WithHTTPStatus(http.StatusOK))
+		oc.AddRespStructure(o.answer, openapi.WithContentType(o.media), openapi.WithHTTPStatus(http.StatusOK))
 	case o.lines:
 		oc.AddReqStructure(nil, openapi.WithContentType("application/x-ndjson"))
 		oc.AddRespStructure(o.answer, openapi.WithContentType("application/x-ndjson"))
@@ -211,6 +211,9 @@ func (d *describer) everything() {
 	}
 	d.add(operation{method: post, path: tenant + "/users/{id}/export", tag: "queries", summary: "Everything about a user as one archive; that it was taken is recorded first.", media: "application/zip"})
 	d.add(operation{method: get, path: tenant + "/groups/{id}/members", tag: "queries", summary: "The members of a group; to members from other tenants those whom the tenant's policy lets them see.", request: []any{new(readHeaders), new(asOfParameter), new(pageParameters)}, answer: pageOf(readmodels.GroupMember{})})
+	d.add(operation{method: get, path: tenant + "/jwks.json", tag: "licences", summary: "The keys by which what a vendor signed is verified, as a JWK Set (RFC 7517); none, whoever is asked for, if there are none.", open: true, answer: new(keySet), media: keySetMedia})
+	d.add(operation{method: get, path: manifestSchemaPath, tag: "apps", summary: "The JSON Schema (draft 2020-12) of the manifests of apps.", open: true, media: schemaMedia})
+	d.add(operation{method: get, path: tenant + "/tenant-apps/{id}/plan", tag: "apps", summary: "What a version of an app would bring into the tenant and take away, and all that is missing for it. The id is the name of the app, or the id that it has in the tenant.", request: []any{new(planParameters)}, answer: new(appPlan)})
 	for _, c := range readmodels.Collections {
 		at := tenant + "/" + c.Name
 		if c.Name == "tenants" {
@@ -218,10 +221,12 @@ func (d *describer) everything() {
 		}
 		d.collection(c, at)
 	}
+	d.gateway()
 	for _, prefix := range []string{"", tenant} {
 		d.access(prefix + "/access/v1")
 	}
 	d.add(operation{method: post, path: tenant + "/access/v1/preview", tag: "access", summary: "Who would gain and who would lose what by a command? Nothing is changed.", request: []any{new(previewRequest)}, answer: new(previewAnswer)})
+	d.add(operation{method: post, path: tenant + "/entitlements/check", tag: "licences", summary: "May the tenant use this of an app, and how much of it is left? Asked by the app itself, or by whoever may read entitlements.", request: []any{new(entitlementRequest)}, answer: new(entitlementAnswer)})
 	d.add(operation{method: get, path: wellKnown, tag: "access", summary: "Where to ask about access (AuthZEN 1.0).", open: true, answer: new(configuration)})
 	d.add(operation{method: get, path: wellKnown + "/{tenant}", tag: "access", summary: "Where to ask about access in one tenant.", open: true, answer: new(configuration)})
 }
@@ -343,6 +348,7 @@ var plainSamples = []any{
 	domain.MembershipID{}, domain.PolicyID{}, domain.UserID{}, domain.IdentityID{}, domain.TokenID{}, domain.RoleID{},
 	domain.AssignmentID{}, domain.OverrideID{}, domain.SecretID{}, domain.LinkID{}, domain.IssuerID{}, domain.CredentialID{}, domain.SessionID{},
 	domain.DelegationID{}, domain.ImpersonationID{}, domain.InvitationID{}, domain.ApprovalID{}, domain.ConstraintID{}, domain.ReviewID{},
+	domain.VendorID{}, domain.SigningKeyID{},
 }
 
 // plainTypes describes ids, positions and raw JSON as what they are outside; commands take no key but those named.

@@ -172,6 +172,9 @@ func refused(r *domain.Refusal, err error) *problem {
 	if in, ok := errors.AsType[*domain.InputError](err); ok {
 		return newProblem(status, r.Code, r.Text, inputError{Pointer: in.Pointer, Detail: in.Detail})
 	}
+	if in, ok := errors.AsType[*domain.InputErrors](err); ok {
+		return newProblem(status, r.Code, r.Text, placesOf(in.Places)...)
+	}
 	detail := r.Text
 	if text := err.Error(); strings.HasPrefix(text, r.Text) { // with particulars of the domain, and nobody's wrapping
 		detail = text
@@ -181,6 +184,14 @@ func refused(r *domain.Refusal, err error) *problem {
 		p.challenge = challengeNone
 	}
 	return p
+}
+
+func placesOf(places []domain.Place) []inputError {
+	out := make([]inputError, len(places))
+	for i, p := range places {
+		out[i] = inputError{Pointer: p.Pointer, Detail: p.Detail}
+	}
+	return out
 }
 
 func inputErrors(errs strictjson.Errors) []inputError {

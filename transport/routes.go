@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"chancery/commands"
+	"chancery/internal/gateway"
 	"chancery/readmodels"
 )
 
@@ -36,6 +37,7 @@ func (s *Server) routes() []route {
 		{http.MethodGet, wellKnown + "/:tenant", everybody, s.discover},
 		{http.MethodGet, wellKnown + tenant, everybody, s.discover},
 
+		{http.MethodGet, manifestSchemaPath, everybody, s.manifestSchema},
 		{http.MethodPost, "/v1/bootstrap", everybody, s.bootstrap},
 		{http.MethodGet, "/v1/me", signedIn, s.me},
 
@@ -43,6 +45,7 @@ func (s *Server) routes() []route {
 		{http.MethodPost, tenant + "/sessions/passkey", everybody, s.askPasskey},
 		{http.MethodPost, tenant + "/password-resets", everybody, s.requestReset},
 		{http.MethodPost, tenant + "/links/redeem", everybody, s.redeem},
+		{http.MethodGet, tenant + "/jwks.json", everybody, s.jwks},
 		{http.MethodPost, "/v1/sessions/step-up", signedIn, s.stepUp},
 		{http.MethodPost, "/v1/sessions/step-up/passkey", signedIn, s.askOwn(commands.ForStepUp)},
 		{http.MethodDelete, "/v1/sessions/current", signedIn, s.signOut},
@@ -61,11 +64,20 @@ func (s *Server) routes() []route {
 		{http.MethodPost, tenant + "/users/:id/export", within, s.export},
 		{http.MethodGet, tenant + "/groups/:id/members", within, s.groupMembers},
 		{http.MethodPost, tenant + "/access/v1/preview", within, s.preview},
+		{http.MethodGet, tenant + "/tenant-apps/:id/plan", within, s.planApp},
+		{http.MethodPost, tenant + "/entitlements/check", within, s.entitled},
 
 		{http.MethodGet, "/v1/tenants", signedIn, s.tenants},
 		{http.MethodGet, tenant, within, s.oneTenant},
 		{http.MethodGet, tenant + "/history", within, s.tenantHistory},
 		{http.MethodGet, tenant + wellKnown, within, s.discover},
+	}
+	list = append(list,
+		route{http.MethodGet, "/v1/gateway/routes", signedIn, s.gatewayRoutes},
+		route{http.MethodGet, "/v1/gateway/caddy", signedIn, s.caddy},
+	)
+	for _, method := range askMethods {
+		list = append(list, route{method, gateway.AskPath, everybody, s.forwardAuth})
 	}
 	list = append(list, s.accessRoutes("", signedIn)...) // in the caller's own tenant
 	list = append(list, s.accessRoutes(tenant, within)...)

@@ -30,6 +30,17 @@ func TestOneAnswerHoldsABoundedNumberOfValues(t *testing.T) {
 	}
 }
 
+// A file that is handed out is as much in memory as a secret.
+func TestFilesThatAreHandedOutCountAsValues(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	line := `{"command":"check-out-activation","body":{"id":"0194f3a0-0063-7000-8000-000000000003","fingerprint":"board-1","days":3}}`
+	got := w.bulk(t, "root", "acme", "?atomic=true", slices.Repeat([]string{line}, 101)...)
+	if got[100].Status != 413 || got[0].Status != 424 {
+		t.Errorf("too many: %+v", got[100])
+	}
+}
+
 func TestAReadingHasNoTimeOfItsOwn(t *testing.T) {
 	w := newWorld(t)
 	w.people(t)

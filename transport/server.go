@@ -24,6 +24,7 @@ type Config struct {
 	Access     Access
 	AccessAsOf AccessAsOf // none: access checks as of the past are refused
 	Foresee    Foresee
+	PlanApp    PlanApp
 	Queries    Queries
 	Refusals   Refusals  // none: refusals go unrecorded
 	Sightings  Sightings // none: sessions in use go unrecorded, and end as idle
@@ -35,6 +36,8 @@ type Config struct {
 	// Secret is what a reference of a tenant's configuration stands for; that it is read is put on record first.
 	Secret func(ctx context.Context, tenant domain.TenantID, ref, purpose string) (string, error)
 	Claim  func(tenant uuid.UUID, t dcb.Tag) dcb.Tag // the stored form of a personal tag
+	// SigningKeys are the keys of a tenant, as the log knows them now. None: nobody has any.
+	SigningKeys func(context.Context, domain.TenantID) (domain.SigningKeys, error)
 	// Origins are those of pages, beside our own, to which users may be sent back, such as https://app.example.org.
 	Origins []string
 

@@ -41,10 +41,11 @@ func TestAnotherTenantsThingsAreAnsweredAsThingsThatDoNotExist(t *testing.T) {
 func TestEveryRouteButTheOpenOnesNeedsAToken(t *testing.T) {
 	w := newWorld(t)
 	open := []string{
-		"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/*",
+		"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/*", "/v1/schemas/app-manifest.json",
 		"POST /v1/tenants/:tenant/sessions", "/v1/tenants/:tenant/sessions/passkey",
 		"/v1/tenants/:tenant/oidc/:id/start", "/v1/tenants/:tenant/oidc/:id/authorize", "/v1/oidc/callback/:id",
 		"/v1/tenants/:tenant/password-resets", "/v1/tenants/:tenant/links/redeem",
+		"/v1/gateway/authorize", "/v1/tenants/:tenant/jwks.json",
 	}
 	for _, r := range w.server.Routes() {
 		path := strings.NewReplacer(":tenant", "acme", ":id", "x", ":command", "create-group").Replace(r.Path)

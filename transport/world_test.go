@@ -118,6 +118,7 @@ func newWorld(t testing.TB) *world {
 		Mint: func(purpose, seed string, id uuid.UUID) string {
 			return apitoken.New(apitoken.KindFor(purpose), id, v.TokenSecret("api-token", purpose, seed, id.String()))
 		},
+		Keygen: func(seed string, id uuid.UUID) [32]byte { return v.TokenSecret("signing-key", seed, id.String()) },
 		Hash: func(token string) (string, []byte) {
 			sum := sha256.Sum256([]byte(token))
 			return token[:16], sum[:]
@@ -125,7 +126,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.config = transport.Config{
 		Commands: w.engine, Access: w.index, AccessAsOf: w.accessAsOf, Queries: tables{w}, Refusals: w, Bootstrap: w.bootstrap,
-		Authn: commandstest.Authn{}, Sightings: sightings{w}, Throttle: w,
+		Authn: commandstest.Authn{}, SigningKeys: w.engine.SigningKeys, Sightings: sightings{w}, Throttle: w,
 		Fresh: func(context.Context) error { return w.stale }, Ready: func(context.Context) []string { return nil },
 		Now: now, Log: slog.New(slog.NewTextHandler(w.logged, nil)), Version: "test",
 		Metrics: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "# metrics\n") }),
@@ -164,7 +165,7 @@ func (w *world) install(t testing.TB) {
 	for _, c := range readmodels.Collections {
 		all = append(all, domain.PrivilegeRegistered{Privilege: c.Privilege()})
 	}
-	all = append(all, domain.PrivilegeRegistered{Privilege: "core.access.evaluate"}, domain.PrivilegeRegistered{Privilege: "core.history.import"})
+	all = append(all, domain.PrivilegeRegistered{Privilege: "core.access.evaluate"}, domain.PrivilegeRegistered{Privilege: "core.history.import"}, domain.PrivilegeRegistered{Privilege: transport.ReadGateway})
 	install := commands.SystemOrder("install", commands.Install{Privileges: all}, domain.Root, dcb.Provenance{})
 	if _, err := w.engine.Execute(t.Context(), install); err != nil {
 		t.Fatal(err)

@@ -34,8 +34,8 @@ func (i Isolation) Check(t *testing.T) {
 	before := i.State()
 	tried := 0
 	for _, r := range i.Routes {
-		if !strings.Contains(r.Path, ":tenant") || strings.HasPrefix(r.Path, "/.well-known") {
-			continue // what is open to everybody tells of nobody
+		if !strings.Contains(r.Path, ":tenant") || strings.HasPrefix(r.Path, "/.well-known") || strings.HasSuffix(r.Path, "/jwks.json") {
+			continue // what is open to everybody tells of nobody, and the keys of vendors are there to be known
 		}
 		for _, body := range i.bodies(r) {
 			for _, path := range i.paths(r.Path) {

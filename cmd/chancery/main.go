@@ -27,6 +27,10 @@ type program struct {
 	Import struct {
 		KubernetesOrg importKubernetesOrg `cmd:"" help:"Import a history of GitHub organisations, with its times."`
 	} `cmd:"" help:"Import histories kept elsewhere, through the API of a running server."`
+	License struct {
+		Verify licenseVerify `cmd:"" help:"Verify a licence file offline. Exit status 1 if it is refused, 2 if it could not be judged."`
+	} `cmd:"" help:"Verify licences without a server."`
+	Gateway gateway `cmd:"" help:"Run beside a gateway."`
 	Openapi openapi `cmd:"" help:"Print the OpenAPI description."`
 	Version version `cmd:"" help:"Print the version."`
 }
@@ -58,6 +62,9 @@ func run(ctx context.Context, args []string) int {
 		return 0
 	case errors.Is(err, app.ErrDifferences):
 		return 1
+	case errors.Is(err, errUnjudged):
+		fmt.Fprintln(os.Stderr, "chancery:", err)
+		return 2
 	case errors.Is(err, context.Canceled):
 		return 130
 	}

@@ -207,10 +207,15 @@ func (a *App) openCommands(_, running context.Context) error {
 	a.engine = &commands.Engine{
 		Store: a.store, Now: a.config.Now, Resolver: resolver,
 		Mint: a.mint, Hash: hash, Observe: a.metrics.command,
-		Follow: a.follower.upTo, Settle: a.settle, Mails: a.config.SMTPURL != "",
+		Follow: a.follower.upTo, Settle: a.settle, Mails: a.config.SMTPURL != "", Version: release(),
 		Powerful: func(u domain.UserID) bool { return a.index.Powerful(u, a.config.Now()) },
 		Judge:    a.index.Judge,
 		Assigned: func(t domain.TenantID) []domain.RoleID { return a.index.Assigned(t) },
+		Begins:   a.index.Begins,
+		Keygen: func(seed string, id uuid.UUID) [32]byte {
+			return a.vault.TokenSecret("signing-key", seed, id.String())
+		},
+		Tally: a.index.Tally, Seats: a.index.Seats,
 	}
 	a.refusals, a.sightings = commands.NewRefusals(a.engine, a.log), commands.NewSightings(a.engine, a.log)
 	a.running.Go(func() { a.refusals.Run(running) })
@@ -245,7 +250,7 @@ func (a *App) openFeed(ctx, running context.Context) error {
 	}
 	f, err := feed.New(feed.Config{
 		Pool: a.ledger.Pool(ledger.Project), Decode: a.store.Decode, Projectors: projectors,
-		Reactions: []feed.Reaction{a.cascades(), a.accessChanges()},
+		Reactions: []feed.Reaction{a.cascades(), a.accessChanges(), a.appLicenses()},
 		Now:       a.config.Now, Log: a.log, Hooks: a.metrics.feed(),
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ func (a *App) cascades() *reactions.Reaction {
 		Types: []string{
 			domain.UserDeactivated{}.EventType(), domain.UserErased{}.EventType(),
 			domain.TenantSuspended{}.EventType(), domain.TenantClosed{}.EventType(),
+			domain.LicenseRevoked{}.EventType(), domain.SigningKeyRevoked{}.EventType(),
 			domain.SessionEnded{}.EventType(), domain.TokenRevoked{}.EventType(), domain.TokenExpired{}.EventType(),
 		},
 	})
@@ -51,10 +52,14 @@ func (c *cascades) react(ctx context.Context, cause dcb.Recorded) error {
 	switch e := cause.Event.(type) {
 	case domain.UserDeactivated:
 		of.User = e.User.UUID
-		return c.endAll(ctx, cause, of, append(c.kinds(domain.EndedWithUser), c.approvals(domain.EndedWithUser)))
+		return c.endAll(ctx, cause, of, append(c.kinds(domain.EndedWithUser), c.approvals(domain.EndedWithUser), c.seats(c.find.Seats, domain.EndedWithUser)))
 	case domain.UserErased:
 		of.User = e.User.UUID
-		return c.endAll(ctx, cause, of, c.everything(domain.EndedWithErasure))
+		return c.endAll(ctx, cause, of, append(c.everything(domain.EndedWithErasure), c.seats(c.find.Seats, domain.EndedWithErasure)))
+	case domain.LicenseRevoked: // the vendor's copy of it too; there are no seats in that tenant
+		return c.endAll(ctx, cause, of, []kind{c.seats(c.find.SeatsOf(e.License.UUID), domain.EndedWithLicense)})
+	case domain.SigningKeyRevoked: // what was issued here is on record as the vendor's, whatever becomes of its file
+		return c.endAll(ctx, cause, of, []kind{c.imported(e.Key, domain.EndedWithKey)})
 	case domain.TenantSuspended:
 		return c.endAll(ctx, cause, of, c.kinds(domain.EndedWithSuspension))
 	case domain.TenantClosed:
@@ -113,6 +118,18 @@ func (c *cascades) everything(reason string) []kind {
 func (c *cascades) approvals(reason string) kind {
 	return kind{"drop-approval", c.find.Approvals, func(id uuid.UUID) commands.Command {
 		return commands.DropApproval{ID: domain.ApprovalID{UUID: id}, Reason: reason}
+	}, 100}
+}
+
+func (c *cascades) seats(list func(context.Context, readmodels.Whose, uuid.UUID, int32) ([]readmodels.Standing, error), reason string) kind {
+	return kind{"release-seat", list, func(id uuid.UUID) commands.Command {
+		return commands.ReleaseSeat{ID: domain.SeatID{UUID: id}, Reason: reason}
+	}, 500}
+}
+
+func (c *cascades) imported(by domain.SigningKeyID, reason string) kind {
+	return kind{"revoke-license", c.find.ImportedBy(by.UUID), func(id uuid.UUID) commands.Command {
+		return commands.RevokeLicense{ID: domain.LicenseID{UUID: id}, Reason: reason}
 	}, 100}
 }
 

@@ -16,15 +16,17 @@ import (
 	"chancery/internal/ledger"
 )
 
-// reacted returns when the cascades have seen all that there is, and what came of it stands in the tables.
+// reacted returns when the reactions have seen all that there is, and what came of it stands in the tables.
 func (a *App) reacted(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		head := a.headForTest(t)
-		if err := a.feed.Wait(ctx, "cascades", head); err != nil {
-			t.Fatalf("the cascades do not get to %d: %v", head, err)
+		for _, reaction := range []string{"cascades", "app-licenses"} {
+			if err := a.feed.Wait(ctx, reaction, head); err != nil {
+				t.Fatalf("%s does not get to %d: %v", reaction, head, err)
+			}
 		}
 		if a.headForTest(t) == head {
 			break

@@ -15,7 +15,7 @@ func (a *App) openDue(_, running context.Context) error {
 	a.due = due.New(due.Config{
 		Pool: a.ledger.Pool(ledger.Project), Now: a.config.Now, Every: a.config.DueEvery, Log: a.log,
 		// What begins comes first: what goes on without a gap is then seen to go on.
-		Watches: append([]due.Watch{a.beginnings(), a.rotations()}, a.expiries()...),
+		Watches: append([]due.Watch{a.beginnings(), a.licenseBeginnings(), a.rotations()}, a.expiries()...),
 	})
 	a.running.Go(func() { a.due.Run(running) })
 	return nil

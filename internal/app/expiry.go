@@ -43,6 +43,12 @@ func (a *App) expiries() []due.Watch {
 			func(id uuid.UUID) commands.Command { return commands.ExpireApproval{ID: domain.ApprovalID{UUID: id}} }),
 		a.expiry("reviews", "due_at", "status = 'open'", "finish-review",
 			func(id uuid.UUID) commands.Command { return commands.FinishReview{ID: domain.ReviewID{UUID: id}} }),
+		a.expiry("license_seats", "expires_at", "status = 'taken'", "lapse-seat",
+			func(id uuid.UUID) commands.Command { return commands.LapseSeat{ID: domain.SeatID{UUID: id}} }),
+		a.expiry("licenses", "expires_at", "holder_tenant_id = tenant_id AND status <> 'revoked' AND expired_at IS DISTINCT FROM expires_at", "expire-license",
+			func(id uuid.UUID) commands.Command { return commands.ExpireLicense{ID: domain.LicenseID{UUID: id}} }),
+		a.expiry("licenses", "grace_until", "holder_tenant_id = tenant_id AND status <> 'revoked' AND ended_at IS DISTINCT FROM grace_until", "end-license",
+			func(id uuid.UUID) commands.Command { return commands.EndLicense{ID: domain.LicenseID{UUID: id}} }),
 	}
 }
 

@@ -37,6 +37,7 @@ func privileges() (all []domain.PrivilegeRegistered, reads []domain.Privilege) {
 		reads = append(reads, c.Privilege())
 	}
 	add("core.access.evaluate", "Ask what others may do.")
+	add(transport.ReadGateway, "Read where all routes lead, and the configuration of gateways.")
 	add("core.history.import", "Give commands a past time.")
 	return all, append(reads, "core.access.evaluate")
 }

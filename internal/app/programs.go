@@ -70,6 +70,12 @@ func Version() string {
 	return strings.Join(append(words, info.GoVersion), " ")
 }
 
+// release is the version alone, against which apps say with which they work.
+func release() string {
+	number, _, _ := strings.Cut(Version(), " ")
+	return number
+}
+
 // Migrate brings the database up to date.
 func Migrate(ctx context.Context, s Settings) error {
 	c := s.config()

@@ -37,12 +37,12 @@ func (a *App) Handler() (*transport.Server, error) { return transport.New(a.edge
 func (a *App) edge() transport.Config {
 	past := newPastAccess(a)
 	return transport.Config{
-		Commands: a.engine, Access: a.index, AccessAsOf: past.AsOf, Foresee: past.Foresee, Queries: queries{a}, Refusals: a.refusals,
+		Commands: a.engine, Access: a.index, AccessAsOf: past.AsOf, Foresee: past.Foresee, PlanApp: a.engine.PlanApp, Queries: queries{a}, Refusals: a.refusals,
 		Fresh: a.follower.Fresh, Bootstrap: a.bootstrapOverHTTP, Ready: a.Ready, Unavailable: unavailable, Fingerprint: a.fingerprint,
 		Observe: a.metrics.http, Metrics: promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}),
 		Now: a.config.Now, Log: a.log, Version: Version(), Rate: a.config.Rate, TrustedProxies: a.config.TrustedProxies,
 		Throttle: a.throttle, Authn: a.engine.Authn, Sightings: a.sightings, Resets: a.resets, PublicURL: a.statedURL(),
-		OIDC: oidc.New(oidc.Config{Now: a.config.Now, Allow: a.config.IssuerNetworks}), Secret: a.secret, Claim: a.store.Claim, Origins: a.config.ReturnOrigins,
+		OIDC: oidc.New(oidc.Config{Now: a.config.Now, Allow: a.config.IssuerNetworks}), Secret: a.secret, Claim: a.store.Claim, SigningKeys: a.engine.SigningKeys, Origins: a.config.ReturnOrigins,
 	}
 }
 

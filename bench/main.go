@@ -39,6 +39,8 @@ func sections() []section {
 		{"access", (*bench).access},
 		{"acting", (*bench).acting},
 		{"secrets", (*bench).secrets},
+		{"entitlements", (*bench).entitlements},
+		{"gateway", (*bench).gateway},
 		{"sign-in", (*bench).signIns},
 		{"lag", (*bench).lag},
 		{"import", (*bench).imports},
@@ -58,7 +60,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	only := flag.String("only", "", "run the sections that match: append commands access acting secrets sign-in lag import rebuild sealed")
+	only := flag.String("only", "", "run the sections that match: append commands access acting secrets entitlements gateway sign-in lag import rebuild sealed")
 	seconds := flag.Float64("seconds", 5, "length of each measurement")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a file; see -inprocess")
 	allocs := flag.String("memprofile", "", "write what this process allocated to a file; see -inprocess")

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
@@ -103,11 +102,11 @@ func (c *appChange) choose() []dcb.AnyFact {
 
 // study reads the manifests, and asks for all that the version needs.
 func (c *appChange) study() (facts []dcb.AnyFact) {
-	if c.to, c.err = readManifest(c.text); c.err != nil {
+	if c.to, c.err = domain.ReadManifest(c.text.Value); c.err != nil {
 		return nil
 	}
 	if c.before != nil {
-		if c.from, c.err = readManifest(c.before); c.err != nil {
+		if c.from, c.err = domain.ReadManifest(c.before.Value); c.err != nil {
 			return nil
 		}
 	}
@@ -127,14 +126,6 @@ func (c *appChange) study() (facts []dcb.AnyFact) {
 	}
 	c.roles = c.env.appRoles(c.name, c.from, c.to)
 	return append(facts, c.roles.facts()...)
-}
-
-// readManifest reads one that was judged when it was published.
-func readManifest(text *dcb.Fact[string]) (m domain.Manifest, err error) {
-	if err := json.Unmarshal([]byte(text.Value), &m); err != nil {
-		return m, fmt.Errorf("read a published manifest: %w", err)
-	}
-	return m, nil
 }
 
 func (env Env) secretNeeded(pointer string, r domain.SecretRef) secretNeeded {

@@ -37,7 +37,7 @@ func (c ConfigureApp) Decide(env Env) dcb.Decision {
 			text = domain.ManifestOf(c.App, here.Value.Number)
 			return []dcb.AnyFact{text}
 		}
-		m, err := readManifest(text)
+		m, err := domain.ReadManifest(text.Value)
 		if err != nil {
 			fault = err
 			return nil

@@ -60,7 +60,7 @@ func (env Env) seats(pool domain.Key) *seats {
 		c.pools[pool] = s
 	}
 	for _, event := range ahead[s.folded:] {
-		if domain.PoolOf(event) == pool {
+		if _, of := domain.AboutSeat(event); of == pool {
 			s.fold(event)
 		}
 	}
@@ -70,7 +70,7 @@ func (env Env) seats(pool domain.Key) *seats {
 
 // fold takes an event of the pool into them.
 func (s *seats) fold(event dcb.Event) {
-	id := seatOf(event)
+	id, _ := domain.AboutSeat(event)
 	was, _ := s.Find(id)
 	s.Fold(event)
 	is, _ := s.Find(id)
@@ -97,18 +97,4 @@ func (s *seats) heldAt(now time.Time) int {
 		}
 	}
 	return s.held
-}
-
-func seatOf(event dcb.Event) domain.SeatID {
-	switch e := event.(type) {
-	case domain.SeatTaken:
-		return e.Seat
-	case domain.SeatKept:
-		return e.Seat
-	case domain.SeatReleased:
-		return e.Seat
-	case domain.SeatLapsed:
-		return e.Seat
-	}
-	return domain.SeatID{}
 }

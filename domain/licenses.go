@@ -1,10 +1,10 @@
 package domain
 
 import (
+	"cmp"
+	"iter"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"chancery/internal/dcb"
 )
@@ -286,30 +286,36 @@ func (l *License) Fold(event dcb.Event) {
 	}
 }
 
-// HolderOf is the holder of the licence that an event is about, if it is about what one gives.
-func HolderOf(event dcb.Event) (holder HomeID, is bool) {
+// AboutLicense is the licence that an event is about, and who holds it, if it is about one.
+func AboutLicense(event dcb.Event) (id LicenseID, holder HomeID, is bool) {
 	switch e := event.(type) {
 	case LicenseIssued:
-		return e.Holder, true
+		return e.License, e.Holder, true
 	case LicenseRenewed:
-		return e.Holder, true
+		return e.License, e.Holder, true
 	case LicenseChanged:
-		return e.Holder, true
+		return e.License, e.Holder, true
+	case LicenseSigned:
+		return e.License, e.Holder, true
 	case LicenseSuspended:
-		return e.Holder, true
+		return e.License, e.Holder, true
 	case LicenseReinstated:
-		return e.Holder, true
+		return e.License, e.Holder, true
 	case LicenseRevoked:
-		return e.Holder, true
+		return e.License, e.Holder, true
+	case LicenseExpired:
+		return e.License, e.Holder, true
 	case LicenseEnded:
-		return e.Holder, true
+		return e.License, e.Holder, true
 	}
-	return holder, false
+	return id, holder, false
 }
 
 // LicenseOf is one licence as a tenant has it: its holder, or the vendor.
 func LicenseOf(t TenantID, id LicenseID) *dcb.Fact[License] {
-	return dcb.Ask(License{}, tags(id), licenseFolds(func(l *License) *License { return l })...).Only(t.UUID)
+	fold := func(l *License, e dcb.Event) { l.Fold(e) }
+	signed := dcb.On(func(l *License, e LicenseSigned) { l.Fold(e) })
+	return dcb.Ask(License{}, tags(id), append(licenseFolds(fold), signed)...).Only(t.UUID)
 }
 
 // HeldBy is what stands for all licences that a tenant holds for the app.
@@ -317,45 +323,25 @@ func (a App) HeldBy(t TenantID) Held { return Held(a.In(t)) }
 
 // LicensesFor are the licences that a tenant holds for an app, without their newest files.
 func LicensesFor(holder TenantID, name App) *dcb.Fact[Licenses] {
-	return dcb.Ask(Licenses(nil), tags(name.HeldBy(holder)),
-		onLicense(func(e LicenseIssued) OfLicense { return e.License.of(e.Holder, holder) }),
-		onLicense(func(e LicenseRenewed) OfLicense { return e.License.of(e.Holder, holder) }),
-		onLicense(func(e LicenseChanged) OfLicense { return e.License.of(e.Holder, holder) }),
-		onLicense(func(e LicenseSuspended) OfLicense { return e.License.of(e.Holder, holder) }),
-		onLicense(func(e LicenseReinstated) OfLicense { return e.License.of(e.Holder, holder) }),
-		onLicense(func(e LicenseRevoked) OfLicense { return e.License.of(e.Holder, holder) }),
-		onLicense(func(e LicenseExpired) OfLicense { return e.License.of(e.Holder, holder) }),
-		onLicense(func(e LicenseEnded) OfLicense { return e.License.of(e.Holder, holder) }),
-	).Only(holder.UUID)
-}
-
-// of is the licence if holder holds it; a vendor's tenant has copies of those of others.
-func (id LicenseID) of(is HomeID, holder TenantID) OfLicense {
-	if is.Tenant() != holder {
-		return OfLicense{}
-	}
-	return OfLicense(id)
-}
-
-func onLicense[E dcb.Event](of func(E) OfLicense) dcb.Fold[Licenses] {
-	return dcb.On(func(ls *Licenses, e E) {
-		if id := of(e); id.UUID != uuid.Nil {
-			ls.fold(LicenseID(id), e)
+	fold := func(ls *Licenses, e dcb.Event) {
+		if id, is, _ := AboutLicense(e); is.Tenant() == holder { // a vendor's tenant has copies of those of others
+			ls.fold(id, e)
 		}
-	})
+	}
+	return dcb.Ask(Licenses(nil), tags(name.HeldBy(holder)), licenseFolds(fold)...).Only(holder.UUID)
 }
 
-func licenseFolds[S any](of func(*S) *License) []dcb.Fold[S] {
+// licenseFolds take in what says how licences stand; their files apart.
+func licenseFolds[S any](fold func(*S, dcb.Event)) []dcb.Fold[S] {
 	return []dcb.Fold[S]{
-		dcb.On(func(s *S, e LicenseIssued) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseRenewed) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseChanged) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseSigned) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseSuspended) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseReinstated) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseRevoked) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseExpired) { of(s).Fold(e) }),
-		dcb.On(func(s *S, e LicenseEnded) { of(s).Fold(e) }),
+		dcb.On(func(s *S, e LicenseIssued) { fold(s, e) }),
+		dcb.On(func(s *S, e LicenseRenewed) { fold(s, e) }),
+		dcb.On(func(s *S, e LicenseChanged) { fold(s, e) }),
+		dcb.On(func(s *S, e LicenseSuspended) { fold(s, e) }),
+		dcb.On(func(s *S, e LicenseReinstated) { fold(s, e) }),
+		dcb.On(func(s *S, e LicenseRevoked) { fold(s, e) }),
+		dcb.On(func(s *S, e LicenseExpired) { fold(s, e) }),
+		dcb.On(func(s *S, e LicenseEnded) { fold(s, e) }),
 	}
 }
 
@@ -363,23 +349,49 @@ func licenseFolds[S any](of func(*S) *License) []dcb.Fold[S] {
 type Licenses []License
 
 func (ls *Licenses) fold(id LicenseID, e dcb.Event) {
-	all := slices.Clone(*ls)
-	i := slices.IndexFunc(all, func(l License) bool { return l.ID == id })
+	i := slices.IndexFunc(*ls, func(l License) bool { return l.ID == id })
 	if i < 0 {
-		i, all = len(all), append(all, License{ID: id})
+		i, *ls = len(*ls), append(*ls, License{ID: id})
 	}
-	all[i].Fold(e)
-	*ls = all
+	(*ls)[i].Fold(e)
 }
 
 // State is the best of theirs: in force if one is.
 func (ls Licenses) State(at time.Time) LicenseState {
-	order := []LicenseState{LicenseIsActive, LicenseInGrace, LicenseIsEarly, LicenseIsSuspended, LicenseIsOver, LicenseIsRevoked}
-	best := LicenseIsOver // none at all is as one that is over
-	for i, l := range ls {
-		if s := l.State(at); i == 0 || slices.Index(order, s) < slices.Index(order, best) {
+	return BestState(func(yield func(LicenseState) bool) {
+		for _, l := range ls {
+			if !yield(l.State(at)) {
+				return
+			}
+		}
+	})
+}
+
+// BestState is the best of the states of licences; of none at all it is as of one that is over.
+func BestState(states iter.Seq[LicenseState]) LicenseState {
+	best := LicenseState("")
+	for s := range states {
+		if best == "" || s.rank() < best.rank() {
 			best = s
 		}
 	}
-	return best
+	return cmp.Or(best, LicenseIsOver)
+}
+
+// rank puts the best first.
+func (s LicenseState) rank() int {
+	switch s {
+	case LicenseIsActive:
+		return 0
+	case LicenseInGrace:
+		return 1
+	case LicenseIsEarly:
+		return 2
+	case LicenseIsSuspended:
+		return 3
+	case LicenseIsOver:
+		return 4
+	case LicenseIsRevoked:
+	}
+	return 5
 }

@@ -111,19 +111,19 @@ func (ss Seats) Fold(event dcb.Event) Seats {
 	return ss
 }
 
-// PoolOf is the pool that an event takes of or gives back to; empty for all others.
-func PoolOf(event dcb.Event) Key {
+// AboutSeat is the seat that an event takes, keeps or frees, and its pool; neither for all other events.
+func AboutSeat(event dcb.Event) (SeatID, Key) {
 	switch e := event.(type) {
 	case SeatTaken:
-		return e.Pool
+		return e.Seat, e.Pool
 	case SeatKept:
-		return e.Pool
+		return e.Seat, e.Pool
 	case SeatReleased:
-		return e.Pool
+		return e.Seat, e.Pool
 	case SeatLapsed:
-		return e.Pool
+		return e.Seat, e.Pool
 	}
-	return ""
+	return SeatID{}, ""
 }
 
 // SeatPlan is Seats, folded in constant time for each event however many there are.

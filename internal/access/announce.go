@@ -162,8 +162,8 @@ func (x *Index) reached(t *tenant, event dcb.Event) (whom []domain.UserID, all b
 		domain.AppEnabled, domain.AppUpgraded, domain.AppRolledBack, domain.AppDisabled:
 		return nil, true
 	}
-	holder, licensed := domain.HolderOf(event)
-	return nil, licensed && holder.Tenant() == t.id // others have copies
+	_, holder, licensed := domain.AboutLicense(event)
+	return nil, licensed && holder.Tenant() == t.id && weighty(event) // others have copies
 }
 
 // rightsRestOn are the settings on which what users may do themselves rests.

@@ -25,31 +25,13 @@ type tally struct {
 
 // license is the best state of its licences.
 func (a *tenantApp) license(at time.Time) domain.LicenseState {
-	best := domain.LicenseIsOver
-	for i, l := range a.licenses {
-		if s := l.State(at); i == 0 || rank(s) < rank(best) {
-			best = s
+	return domain.BestState(func(yield func(domain.LicenseState) bool) {
+		for _, l := range a.licenses {
+			if !yield(l.State(at)) {
+				return
+			}
 		}
-	}
-	return best
-}
-
-// rank puts the best first, as domain.Licenses do: none at all is as one that is over.
-func rank(s domain.LicenseState) int {
-	switch s {
-	case domain.LicenseIsActive:
-		return 0
-	case domain.LicenseInGrace:
-		return 1
-	case domain.LicenseIsEarly:
-		return 2
-	case domain.LicenseIsSuspended:
-		return 3
-	case domain.LicenseIsOver:
-		return 4
-	case domain.LicenseIsRevoked:
-	}
-	return 5
+	})
 }
 
 // licensed reports whether one of them is in force.

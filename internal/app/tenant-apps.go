@@ -30,7 +30,8 @@ func (a *App) appLicenses() *reactions.Reaction {
 
 func (a *App) followLicense(ctx context.Context, cause dcb.Recorded) error {
 	tenant := domain.TenantID{UUID: cause.Tenant}
-	app, err := a.licensed(ctx, tenant, licenseOf(cause.Event))
+	id, _, _ := domain.AboutLicense(cause.Event)
+	app, err := a.licensed(ctx, tenant, id)
 	if err != nil || app == "" {
 		return err
 	}
@@ -51,26 +52,6 @@ func (a *App) licensed(ctx context.Context, tenant domain.TenantID, id domain.Li
 		return "", err
 	}
 	return l.Value.Name, nil
-}
-
-func licenseOf(event dcb.Event) (id domain.LicenseID) {
-	switch e := event.(type) {
-	case domain.LicenseIssued:
-		return e.License
-	case domain.LicenseRenewed:
-		return e.License
-	case domain.LicenseChanged:
-		return e.License
-	case domain.LicenseSuspended:
-		return e.License
-	case domain.LicenseReinstated:
-		return e.License
-	case domain.LicenseRevoked:
-		return e.License
-	case domain.LicenseEnded:
-		return e.License
-	}
-	return id
 }
 
 // resumeApps enables again an app and those that need it, as far as they can be: as long as one comes back, another one may.

@@ -256,4 +256,10 @@ func TestEverybodyIsConcernedByWhatChangesAnApp(t *testing.T) {
 			t.Errorf("%T is not among the events that change rights", e)
 		}
 	}
+	// What the platform's log says of somebody else's licence is a copy, and concerns nobody here.
+	for _, e := range []dcb.Event{domain.LicenseIssued{License: juneID, Holder: domain.HomeID{UUID: named('t', 9)}}, domain.LicenseRevoked{License: juneID, Holder: domain.HomeID{UUID: named('t', 9)}}} {
+		if whom := s.Concerned(acme, dcb.Recorded{Meta: dcb.Meta{Tenant: domain.Root.UUID}, Event: e}); len(whom) > 0 {
+			t.Errorf("%T of another tenant concerns %v", e, whom)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"slices"
+	"strings"
 
 	"chancery/internal/dcb"
 )
@@ -34,8 +35,16 @@ var (
 	ErrAppReserved = refuse("app-name-reserved", "the name is Chancery's own, or privileges of the platform begin with it")
 )
 
-// ReservedApps are names that no app gets: they stand for Chancery itself.
-var ReservedApps = []App{CoreApp, "chancery", "platform", "root", "system"}
+// ReservedApps are names that no app gets: they stand for Chancery itself. Nor does one get the first word of a type of event of
+// Chancery's own; see Reserved.
+var ReservedApps = []App{CoreApp, "chancery", "platform", "root", "system", "event", "events"}
+
+// Reserved reports whether no app gets the name.
+func (a App) Reserved() bool {
+	return slices.Contains(ReservedApps, a) || slices.ContainsFunc(Catalog.Types(), func(typ string) bool {
+		return strings.HasPrefix(typ, string(a)+".")
+	})
+}
 
 // ID is the id of the app of that name.
 func (a App) ID() AppID { return AppID{NamedID(Root, "app", string(a))} }

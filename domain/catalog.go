@@ -75,6 +75,7 @@ var Catalog = dcb.NewCatalog(
 	delegationEvents, impersonationEvents, invitationEvents, approvalEvents, constraintEvents, reviewEvents, accessEvents,
 	vendorEvents, signingKeyEvents, appEvents, appVersionEvents, tenantAppEvents,
 	licenseEvents, usageEvents, seatEvents, activationEvents,
+	endpointEvents, endpointReadingEvents, consumptionEvents, checkpointEvents,
 	dcb.Kind("installation", dcb.Of[InstallationBootstrapped]()),
 	dcb.Kind("refusal", dcb.Of[CommandRefused]()),
-)
+).Hearing(published)

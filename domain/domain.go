@@ -57,6 +57,11 @@ type (
 	SeatID       struct{ uuid.UUID }
 	ActivationID struct{ uuid.UUID }
 
+	EndpointID       struct{ uuid.UUID }
+	EndpointSecretID struct{ uuid.UUID } // a version of an endpoint's keys
+	ConsumptionID    struct{ uuid.UUID } // made of the app and the event, see ConsumedBy
+	CheckpointID     struct{ uuid.UUID } // the id of the endpoint; its tag is another, so that checkpoints do not change the endpoint
+
 	// Held is all licences that a tenant holds for an app, see App.HeldBy. Its tag stands on every event about one of them.
 	Held struct{ uuid.UUID }
 
@@ -120,6 +125,11 @@ func (id UsageID) Tag() dcb.Tag      { return tagged("usage", id.UUID) }
 func (id SeatID) Tag() dcb.Tag       { return tagged("seat", id.UUID) }
 func (id ActivationID) Tag() dcb.Tag { return tagged("activation", id.UUID) }
 
+func (id EndpointID) Tag() dcb.Tag       { return tagged("endpoint", id.UUID) }
+func (id EndpointSecretID) Tag() dcb.Tag { return tagged("endpoint-secret", id.UUID) }
+func (id ConsumptionID) Tag() dcb.Tag    { return tagged("consumption", id.UUID) }
+func (id CheckpointID) Tag() dcb.Tag     { return tagged("checkpoint", id.UUID) }
+
 func tagged(kind string, id uuid.UUID) dcb.Tag {
 	if id == uuid.Nil {
 		return ""
@@ -153,6 +163,7 @@ func (id LicenseID) IsZero() bool    { return id.UUID == uuid.Nil }
 func (id UsageID) IsZero() bool      { return id.UUID == uuid.Nil }
 func (id SeatID) IsZero() bool       { return id.UUID == uuid.Nil }
 func (id ActivationID) IsZero() bool { return id.UUID == uuid.Nil }
+func (id EndpointID) IsZero() bool   { return id.UUID == uuid.Nil }
 
 // Root is the platform itself: the tenant of those who run it.
 var Root = TenantID{uuid.MustParse("00000000-0000-0000-0000-000000000001")}

@@ -22,8 +22,12 @@ const (
 // not say: how often each part of it meets a value is up to both.
 func (s *JSONSchema) affords(canonical jsontext.Value) bool {
 	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(canonical))
+	return err != nil || s.affordsValue(v)
+}
+
+func (s *JSONSchema) affordsValue(v any) bool {
 	e := effort{left: mostEffort}
-	return err != nil || e.meet(s.compiled, v)
+	return e.meet(s.compiled, v)
 }
 
 // effort goes where the judgement may go, at most: as if each condition held and each pattern matched.
@@ -35,7 +39,7 @@ func (e *effort) meet(s *jsonschema.Schema, v any) bool { //nolint:cyclop // one
 	if s == nil {
 		return true
 	}
-	if !e.take(1 + listed(s)) {
+	if !e.take(1+listed(s)) || s.DynamicRef != nil || s.RecursiveRef != nil { // where those lead to, only the judgement finds out
 		return false
 	}
 	if s.UniqueItems && !e.take(effortOfUnique*sizeOf(v)) {

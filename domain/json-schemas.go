@@ -67,6 +67,10 @@ func (s *JSONSchema) Judge(pointer string, canonical jsontext.Value) []Place {
 	if err != nil {
 		return []Place{{pointer, "is not valid JSON"}}
 	}
+	return s.judge(pointer, v)
+}
+
+func (s *JSONSchema) judge(pointer string, v any) []Place {
 	if failed, ok := errors.AsType[*jsonschema.ValidationError](s.compiled.Validate(v)); ok {
 		return s.violations(pointer, failed)
 	}

@@ -46,6 +46,8 @@ const (
 	Patterns Type = "patterns" // privileges or patterns of them, separated by spaces
 	Word     Type = "word"     // one of the setting's words
 	Roles    Type = "roles"    // ids of roles, separated by spaces
+
+	EventPatterns Type = "event-types" // types of events as apps see them, or patterns of them, separated by spaces
 )
 
 // Setting is one thing that a tenant may decide for itself, or the platform for all.
@@ -91,6 +93,7 @@ var (
 	ApproveRoles       = Setting{Key: "approvals.roles", Type: Roles, Default: "", Doc: "giving any of these roles needs somebody else's approval"}
 	ApprovalHours      = Setting{Key: "approvals.expire-hours", Type: Int, Default: "24", Min: 1, Max: 720, Doc: "a request for approval that nobody answers is over after so long"}
 	AnnounceAccess     = Setting{Key: "access.announce-changes", Type: Bool, Default: "false", Doc: "each change of what a user may do is recorded as access.changed"}
+	EventsDeliverable  = Setting{Key: "events.deliverable", Type: EventPatterns, Default: "*", Doc: "the types of events that apps may be sent, as far as their manifests ask for them"}
 
 	OverrideAllow = Setting{Key: "overrides.allowable", Type: Patterns, Default: "", Platform: true, Doc: "the privileges that tenants may allow by override"}
 )
@@ -99,7 +102,7 @@ var (
 var Settings = []Setting{TokenDays, EmailRequired, EmailVerified, ReasonRequired, AssignmentDays, OverrideDays, GroupOwned,
 	PasswordLength, FactorRequired, SessionIdle, SessionHours, StepUpMinutes, ErasureFour, ErasedEmail,
 	Delegable, DelegateOut, DelegateIn, DelegationDays, DelegationDepth, ImpersonationWord, ImpersonationMost, ImpersonationNever,
-	OutsideMembers, JoinOutside, MembersSee, ApprovePrivileges, ApproveRoles, ApprovalHours, AnnounceAccess, OverrideAllow}
+	OutsideMembers, JoinOutside, MembersSee, ApprovePrivileges, ApproveRoles, ApprovalHours, AnnounceAccess, EventsDeliverable, OverrideAllow}
 
 // MaxChain is the most delegations that ever rest on one another.
 const MaxChain = 8
@@ -161,6 +164,14 @@ func (s Setting) Check(pointer, value string) (string, error) { //nolint:cyclop 
 			}
 		}
 		value = strings.Join(words, " ")
+	case EventPatterns:
+		words := sorted(strings.Fields(value))
+		for _, w := range words {
+			if err := EventPattern(w).Check(pointer); err != nil {
+				return "", fmt.Errorf("setting %s: %w", s.Key, err)
+			}
+		}
+		value = strings.Join(words, " ")
 	}
 	return value, nil
 }
@@ -191,6 +202,17 @@ func (p Policy) Patterns() []Pattern {
 	var out []Pattern
 	for w := range strings.FieldsSeq(p.Value) {
 		out = append(out, Pattern(w))
+	}
+	return out
+}
+
+// EventPatterns is the value of a list of types of events.
+func (p Policy) EventPatterns() []EventPattern { return PatternsOf(p.Value) }
+
+// PatternsOf reads a list of types of events.
+func PatternsOf(value string) (out []EventPattern) {
+	for w := range strings.FieldsSeq(value) {
+		out = append(out, EventPattern(w))
 	}
 	return out
 }

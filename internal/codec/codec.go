@@ -55,13 +55,17 @@ func (s *Store) Decode(raw eventlog.Raw) (dcb.Recorded, error) {
 		r.Event, r.Provenance = typed.event, typed.by
 		return r, nil
 	}
-	event, err := s.Catalog.Decode(raw.Type, raw.Payload)
-	if err != nil {
-		return r, fmt.Errorf("event %d: %w", raw.Position, err)
-	}
-	r.Event = event
 	if err := json.Unmarshal(raw.Metadata, &r.Provenance); err != nil {
 		return r, fmt.Errorf("event %d: metadata: %w", raw.Position, err)
+	}
+	var err error
+	if raw.SourceApp == dcb.Core {
+		r.Event, err = s.Catalog.Decode(raw.Type, raw.Payload)
+	} else {
+		r.Event, err = s.Catalog.DecodeForeign(raw.SourceApp, raw.Type, raw.Payload, r.Envelope)
+	}
+	if err != nil {
+		return r, fmt.Errorf("event %d: %w", raw.Position, err)
 	}
 	return r, nil
 }
@@ -246,7 +250,7 @@ func prepare(ctx context.Context, sealer *vault.Sealer, parts []dcb.Part) error 
 }
 
 func (s *Store) seal(ctx context.Context, sealer *vault.Sealer, from *origin, p dcb.Pending) (eventlog.Raw, error) {
-	raw := eventlog.Raw{ID: uuid.Must(uuid.NewV7()), Tenant: p.Tenant, SourceApp: "core", Type: p.Event.EventType(), OccurredAt: p.At}
+	raw := eventlog.Raw{ID: uuid.Must(uuid.NewV7()), Tenant: p.Tenant, SourceApp: dcb.Core, Type: p.Event.EventType(), OccurredAt: p.At}
 	event := dcb.MapClaims(p.Event, func(t dcb.Tag) dcb.Tag { return s.Claim(p.Tenant, t) })
 	event, err := dcb.MapHidden(event, dcb.Personals|dcb.Secrets, func(f dcb.Field) (_ dcb.Field, err error) {
 		if f.Ciphertext == "" {
@@ -262,7 +266,9 @@ func (s *Store) seal(ctx context.Context, sealer *vault.Sealer, from *origin, p 
 	if p.Provenance, err = from.seal(ctx, sealer, p.Provenance); err != nil {
 		return raw, err
 	}
-	if raw.Payload, err = json.Marshal(event); err != nil {
+	if f, ok := event.(dcb.Foreign); ok {
+		raw.SourceApp, raw.Payload, p.Provenance.Envelope = f.PublishedBy(), f.Data(), f.Envelope()
+	} else if raw.Payload, err = json.Marshal(event); err != nil {
 		return raw, err
 	}
 	if raw.Metadata, err = json.Marshal(p.Provenance); err != nil {

@@ -17,7 +17,10 @@ type recent struct {
 	ring [recentEvents]recentEvent
 }
 
-const recentEvents = 4096
+const (
+	recentEvents = 4096
+	recentBytes  = 8 << 10 // of a payload: larger ones are decoded again, or a few thousand of them would be all there is room for
+)
 
 type recentEvent struct {
 	position int64
@@ -30,7 +33,7 @@ func (s *Store) Remember(raws []eventlog.Raw) {
 	s.recent.mu.Lock()
 	defer s.recent.mu.Unlock()
 	for _, raw := range raws {
-		if w, ok := raw.Typed.(written); ok {
+		if w, ok := raw.Typed.(written); ok && len(raw.Payload) <= recentBytes {
 			s.recent.ring[raw.Position%recentEvents] = recentEvent{raw.Position, raw.ID, w}
 		}
 	}

@@ -13,6 +13,7 @@ type Catalog struct {
 	order   []string
 	kinds   map[string][]string
 	kindOf  map[string]string
+	foreign func(source, typ string, data, envelope []byte) Foreign
 }
 
 // Entry is one type of event in a catalog.
@@ -68,6 +69,20 @@ func NewCatalog(groups ...Group) *Catalog {
 		}
 	}
 	return c
+}
+
+// Hearing says how events that apps published are read.
+func (c *Catalog) Hearing(foreign func(source, typ string, data, envelope []byte) Foreign) *Catalog {
+	c.foreign = foreign
+	return c
+}
+
+// DecodeForeign makes the event of what an app published. No type is unknown: they are the apps' own.
+func (c *Catalog) DecodeForeign(source, typ string, data, envelope []byte) (Event, error) {
+	if c.foreign == nil {
+		return nil, fmt.Errorf("event type %q of app %q: this catalog knows no events of apps", typ, source)
+	}
+	return c.foreign(source, typ, data, envelope), nil
 }
 
 // Decode makes the event of a stored payload. An unknown type is an error: it is never skipped.

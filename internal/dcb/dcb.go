@@ -10,6 +10,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 )
 
@@ -49,6 +50,15 @@ type (
 		Home() uuid.UUID
 	}
 
+	// Foreign is an event that an app published: its type and its payload are the app's own words, and the payload is kept to the
+	// byte. It carries no tag, so no decision ever rests on it.
+	Foreign interface {
+		Event
+		PublishedBy() string // the app; never Core
+		Data() []byte        // the payload, JSON
+		Envelope() []byte    // what the app said about it, JSON; stored in Provenance.Envelope
+	}
+
 	// Placed is an event that a decision puts into the log of a tenant other than its own. It exists between a decision and
 	// the log alone: what is stored is the event.
 	Placed struct {
@@ -56,6 +66,9 @@ type (
 		Tenant uuid.UUID
 	}
 )
+
+// Core is the source of Chancery's own events; all others are Foreign.
+const Core = "core"
 
 // In places an event in a tenant.
 func In(tenant uuid.UUID, e Event) Event { return Placed{e, tenant} }
@@ -88,6 +101,8 @@ type Provenance struct {
 	Causation     uuid.UUID   `json:"causation,omitzero"`     // the event that this one is a reaction to
 	IP            Personal    `json:"ip,omitzero"`            // where the request came from; sealed under the actor's key
 	Agent         Personal    `json:"user_agent,omitzero"`    // by what program it came; sealed likewise
+
+	Envelope jsontext.Value `json:"cloudevent,omitzero"` // of a Foreign event: what its app said about it; else absent
 }
 
 // Meta is the envelope of a stored event.

@@ -24,6 +24,10 @@ type Log interface {
 	Receipts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Receipt, error)
 	// Page returns at most limit events after a position, contiguous from after+1. A gap is ErrHole, never skipped.
 	Page(ctx context.Context, after int64, limit int) ([]Raw, error)
+	// Own returns at most limit events of Chancery itself after a position, and the position through which there are no others of
+	// its own: events of apps stand there, which are counted and not read. A gap is ErrHole, never skipped. Where nothing
+	// follows, through is after.
+	Own(ctx context.Context, after int64, limit int) (page []Raw, through int64, err error)
 	// Head returns the newest position, as of some moment after the call began; 0 for an empty log.
 	Head(ctx context.Context) (int64, error)
 }

@@ -210,6 +210,8 @@ func TestAHoleIsFoundAndNeverSkipped(t *testing.T) {
 	other := openAt(t, database, eventlog.Config{}) // without a cache
 	wantHole(t, "page", func() error { _, err := other.Page(t.Context(), 0, 10); return err })
 	wantHole(t, "page after 1", func() error { _, err := other.Page(t.Context(), 1, 10); return err })
+	wantHole(t, "own", func() error { _, _, err := other.Own(t.Context(), 0, 10); return err })
+	wantHole(t, "own after 1", func() error { _, _, err := other.Own(t.Context(), 1, 10); return err })
 	wantHole(t, "read", func() error { _, _, err := other.Read(t.Context(), eventlog.Query{{Tags: []string{"x"}}}); return err })
 	wantHole(t, "verify", func() error { return other.Verify(t.Context()) })
 }

@@ -43,15 +43,24 @@ type Reaction interface {
 	React(ctx context.Context, db DBTX, event dcb.Recorded) error
 }
 
+// Follower is told of whole pages of events, as they are stored and from the first one on, and carries them elsewhere, where the same
+// may happen more than once. Nobody waits for it: while it fails it is tried again, for ever, and a rebuild never runs it. Follow MUST
+// return within seconds, a transaction stays open meanwhile; and MUST NOT change the events.
+type Follower interface {
+	Name() string
+	Follow(ctx context.Context, page []eventlog.Raw) error
+}
+
 // Decode opens a stored event. An unknown type is an error, and stops the projector before that event.
 type Decode func(eventlog.Raw) (dcb.Recorded, error)
 
-// Config of a Feed. Pool, Decode and at least one projector or reaction are required.
+// Config of a Feed. Pool, Decode and at least one projector, reaction or follower are required.
 type Config struct {
 	Pool       *pgxpool.Pool // as role chancery_project with search_path core
 	Decode     Decode
 	Projectors []Projector
 	Reactions  []Reaction
+	Followers  []Follower
 
 	Page               int           // largest page; 0 means 1000
 	Poll               time.Duration // how often to look without being woken; 0 means 1 s
@@ -66,6 +75,7 @@ type Config struct {
 type Hooks struct {
 	Committed func(projector string, events int, lag time.Duration) // lag is now minus created_at of the last event
 	Failed    func(projector string, err error)
+	Notified  func() // some process appended events, or may have
 }
 
 // Feed runs the projectors of one ledger in this process. Other processes may run the same ones: of each
@@ -97,6 +107,11 @@ func New(cfg Config) (*Feed, error) {
 		for _, typ := range r.Types() {
 			l.only[typ] = true
 		}
+		f.lanes = append(f.lanes, l)
+	}
+	for _, w := range cfg.Followers {
+		l := newLane(&f.cfg, f.quit, w.Name(), nil)
+		l.follow = w.Follow
 		f.lanes = append(f.lanes, l)
 	}
 	if len(f.lanes) == 0 {
@@ -134,7 +149,7 @@ func setDefaults(c *Config) {
 }
 
 // Begin gives reactions that are new here their checkpoint: they begin at the head of the log. What is appended after it has
-// returned they are told of. A projector begins at the first event, and needs no Begin.
+// returned they are told of. A projector and a follower begin at the first event, and need no Begin.
 func (f *Feed) Begin(ctx context.Context) error {
 	for _, l := range f.lanes {
 		if l.only == nil {

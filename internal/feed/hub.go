@@ -42,11 +42,18 @@ func (f *Feed) listenOnce(ctx context.Context) (bool, error) {
 	if _, err := conn.Exec(ctx, "LISTEN "+eventlog.Channel); err != nil {
 		return false, err
 	}
-	f.Poke() // whatever happened while nobody listened
+	f.notified() // whatever happened while nobody listened
 	for {
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return true, err
 		}
-		f.Poke()
+		f.notified()
+	}
+}
+
+func (f *Feed) notified() {
+	f.Poke()
+	if f.cfg.Hooks.Notified != nil {
+		f.cfg.Hooks.Notified()
 	}
 }

@@ -13,9 +13,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"chancery/internal/dcb"
+	"chancery/internal/eventlog"
 )
 
-// lane is one projector's way along the log: its pace, its standing and those who wait for it. To
+// lane is the way of one projector, reaction or follower along the log: its pace, its standing and those who wait for it. To
 // watermill-sql it is the Beginner (see unit) and the BackoffManager.
 //
 // Only the subscriber's goroutine moves a lane; mu guards what others read.
@@ -23,11 +24,14 @@ type lane struct {
 	name  string
 	only  map[string]bool // of a reaction: the types it is told of, one event per message; nil: whole pages of all there is
 	apply func(context.Context, DBTX, []dcb.Recorded) error
-	cfg   *Config
-	wake  chan struct{} // capacity 1: a wake-up is never lost, and never blocks
-	quit  <-chan struct{}
-	seen  int        // events of the last page; the subscriber's own
-	look  sync.Mutex // held by the one waiter that asks the database
+	// follow is set of a follower, apply of the others.
+	follow func(context.Context, []eventlog.Raw) error
+
+	cfg  *Config
+	wake chan struct{} // capacity 1: a wake-up is never lost, and never blocks
+	quit <-chan struct{}
+	seen int        // events of the last page; the subscriber's own
+	look sync.Mutex // held by the one waiter that asks the database
 
 	mu       sync.Mutex
 	limit    int // events of the next page: 1 after a failure, then growing
@@ -104,6 +108,9 @@ func (l *lane) rest(most time.Duration, wake <-chan struct{}) {
 func (l *lane) recovered(idle bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.follow != nil && l.failures > 0 && !idle {
+		l.cfg.Log.Info("follower works again", "follower", l.name, "failures", l.failures)
+	}
 	l.failures, l.err = 0, nil
 	if !idle {
 		l.limit = min(l.limit*4, l.cfg.Page)
@@ -126,6 +133,7 @@ func (l *lane) failed(err error) time.Duration {
 	} else {
 		l.failures++
 	}
+	again := l.failures > 1
 	if stuck != nil {
 		l.stuck, l.standby = stuck, false
 		l.signal()
@@ -141,8 +149,10 @@ func (l *lane) failed(err error) time.Duration {
 			args = append(args, "stack", string(stuck.Stack))
 		}
 		l.cfg.Log.Error("projector stopped before an event", args...)
-	default:
+	case l.follow == nil:
 		l.cfg.Log.Error("projector cannot work", "projector", l.name, "err", err, "retry_in", pause)
+	case !again: // what it follows for may be away for long; once is enough
+		l.cfg.Log.Warn("follower cannot work, and goes on trying", "follower", l.name, "err", err)
 	}
 	if h := l.cfg.Hooks.Failed; h != nil && !many {
 		h(l.name, err)

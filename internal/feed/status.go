@@ -9,10 +9,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Status is how far a projector is, or a reaction, as this process knows it.
+// Status is how far a projector is, a reaction or a follower, as this process knows it.
 type Status struct {
 	Name      string
 	Reaction  bool
+	Follower  bool
 	Position  int64         // applied up to here
 	Standby   bool          // another process works, or it is not known yet; Position may be behind
 	Stuck     int64         // position of the event that cannot be applied; 0: none
@@ -30,7 +31,7 @@ func (f *Feed) Status() []Status {
 	return out
 }
 
-// StatusOf is that of one projector or reaction; the zero Status if there is none of that name.
+// StatusOf is that of one of them; the zero Status if there is none of that name.
 func (f *Feed) StatusOf(name string) Status {
 	if l := f.lane(name); l != nil {
 		return l.status()
@@ -41,7 +42,7 @@ func (f *Feed) StatusOf(name string) Status {
 func (l *lane) status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Status{Name: l.name, Reaction: l.only != nil, Position: l.position, Standby: l.standby}
+	s := Status{Name: l.name, Reaction: l.only != nil, Follower: l.follow != nil, Position: l.position, Standby: l.standby}
 	if l.stuck != nil {
 		s.Stuck, s.StuckType = l.stuck.Position, l.stuck.Type
 	}

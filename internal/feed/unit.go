@@ -34,6 +34,7 @@ type unit struct {
 // parcel is the content of one message.
 type parcel struct {
 	events []dcb.Recorded
+	raws   []eventlog.Raw // the events as a follower gets them, of which it has in events no more than the envelope
 	batch  pgx.Batch
 	err    error
 }
@@ -48,6 +49,7 @@ func (u *unit) QueryContext(ctx context.Context, query string, args ...any) (wsq
 	defer rows.Close()
 	standby, oldest := true, time.Time{}
 	var events []dcb.Recorded
+	var raws []eventlog.Raw
 	var bad error
 	for rows.Next() {
 		raw, found, err := scan(rows, &u.from)
@@ -67,6 +69,9 @@ func (u *unit) QueryContext(ctx context.Context, query string, args ...any) (wsq
 			break
 		}
 		events = append(events, e)
+		if u.lane.follow != nil {
+			raws = append(raws, raw)
+		}
 	}
 	rows.Close()
 	if err := rows.Err(); err != nil { // watermill-sql itself never asks
@@ -81,7 +86,9 @@ func (u *unit) QueryContext(ctx context.Context, query string, args ...any) (wsq
 	if len(events) == 0 && bad != nil {
 		return nil, bad
 	}
-	u.pack(events)
+	if u.pack(events); raws != nil {
+		u.parcels[0].raws = raws
+	}
 	return &parcels{unit: u}, nil
 }
 
@@ -95,12 +102,12 @@ func (u *unit) open(raw eventlog.Raw, want int64) (e dcb.Recorded, err error) {
 	if raw.Position != want {
 		return e, u.stuck(want, "", fmt.Errorf("hole in the log: event %d is missing, the next is %d", want, raw.Position), nil)
 	}
-	if u.lane.hears(raw.Type) {
+	if u.lane.hears(raw) {
 		if e, err = u.lane.cfg.Decode(raw); err != nil {
 			return e, u.stuck(raw.Position, raw.Type, err, nil)
 		}
 	}
-	e.Position, e.RecordedAt = raw.Position, raw.CreatedAt // the unit counts on them
+	e.Position, e.ID, e.RecordedAt = raw.Position, raw.ID, raw.CreatedAt // the unit counts on them
 	return e, nil
 }
 
@@ -123,17 +130,26 @@ func (u *unit) pack(events []dcb.Recorded) {
 	}
 }
 
-// hears reports whether the lane has to do with events of a type.
-func (l *lane) hears(typ string) bool { return l.only == nil || l.only[typ] }
+// hears reports whether the lane has to do with an event. Types name events of Chancery's own; what an app calls its own is no matter.
+func (l *lane) hears(raw eventlog.Raw) bool {
+	return l.follow == nil && (l.only == nil || l.only[raw.Type] && raw.SourceApp == dcb.Core)
+}
 
 // passes reports whether nothing is to be done about what is in it.
-func (p *parcel) passes() bool { return p.events[0].Event == nil }
+func (p *parcel) passes() bool { return p.events[0].Event == nil && p.raws == nil }
 
 // errPage marks a failure of several events at once: which of them it was is not known.
 var errPage = errors.New("page failed")
 
+// blame says which event failed, if that is known. A follower's failures are no event's: it says itself what was wrong.
 func (u *unit) blame(p *parcel, err error, stack []byte) error {
 	first := p.events[0]
+	if u.lane.follow != nil {
+		if stack != nil {
+			err = fmt.Errorf("%w\n%s", err, stack)
+		}
+		return err
+	}
 	if len(p.events) == 1 && first.Event != nil {
 		return u.stuck(first.Position, first.Event.EventType(), err, stack)
 	}
@@ -159,6 +175,12 @@ func (l *lane) handle(m *message.Message) error {
 			p.err = u.blame(p, fmt.Errorf("panic: %v", r), debug.Stack())
 		}
 	}()
+	if l.follow != nil {
+		if err := l.follow(m.Context(), p.raws); err != nil {
+			p.err = u.blame(p, err, nil)
+		}
+		return nil
+	}
 	if err := l.apply(m.Context(), (*writes)(p), p.events); err != nil {
 		p.err = u.blame(p, err, nil)
 	}

@@ -9,8 +9,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"syscall"
 	"time"
+
+	"chancery/internal/egress"
 )
 
 const (
@@ -20,7 +21,6 @@ const (
 )
 
 var (
-	errPrivate  = errors.New("the address is not public, and not among those allowed")
 	errRedirect = errors.New("redirected elsewhere")
 	errTooLarge = errors.New("the answer is too large")
 	errSigned   = errors.New("the answer is signed, which nobody asked for")
@@ -29,16 +29,7 @@ var (
 // guarded is an HTTP client for addresses that tenants name: it goes to public addresses, and to those allowed. The address that
 // is judged is the one that is dialled, whatever the name said before.
 func guarded(allow []netip.Prefix) *http.Client {
-	dialer := &net.Dialer{Timeout: patience / 2, Control: func(_, address string, _ syscall.RawConn) error {
-		at, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return fmt.Errorf("judge the address: %w", err)
-		}
-		if !reachable(at.Addr(), allow) {
-			return errPrivate
-		}
-		return nil
-	}}
+	dialer := &net.Dialer{Timeout: patience / 2, Control: egress.Guard(allow)}
 	transport := &http.Transport{ // no proxy: it would dial for us
 		DialContext: dialer.DialContext, TLSHandshakeTimeout: patience / 2, ResponseHeaderTimeout: patience / 2,
 		MaxResponseHeaderBytes: 64 << 10, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute, ForceAttemptHTTP2: true,
@@ -53,30 +44,6 @@ func sameHost(next *http.Request, via []*http.Request) error {
 		return errRedirect
 	}
 	return nil
-}
-
-// special are the networks that lead to no public host, beside those that netip knows of.
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"),
-	netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("fec0::/10"),
-}
-
-func reachable(a netip.Addr, allow []netip.Prefix) bool {
-	a = a.Unmap().WithZone("")
-	for _, p := range allow {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	for _, p := range special {
-		if p.Contains(a) {
-			return false
-		}
-	}
-	return a.IsGlobalUnicast() && !a.IsPrivate()
 }
 
 // bounded cuts off answers that do not end, and takes no signed ones: go-oidc would verify those with keys of any size.

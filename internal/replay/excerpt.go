@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Excerpt is the events that a question about the past concerns, to be read once, onward.
+// Excerpt is the events of Chancery itself that a question about the past concerns, to be read once, onward.
 type Excerpt struct {
 	Source
 	Position int64     // as of View; different excerpts may have the same
@@ -23,7 +23,11 @@ func (p *Past) Excerpt(ctx context.Context, q Question) (Excerpt, error) {
 	if err != nil {
 		return Excerpt{}, fmt.Errorf("past events: %w", err)
 	}
-	x := Excerpt{Source: newMerged(p.cfg.Project, stretches), Position: position, Key: keyOf(stretches), At: q.At}
+	source := newMerged(p.cfg.Project, stretches)
+	for _, part := range source.parts {
+		part.own = true
+	}
+	x := Excerpt{Source: source, Position: position, Key: keyOf(stretches), At: q.At}
 	if x.At.IsZero() {
 		own := stretches[len(stretches)-1]
 		last, err := p.event(ctx, own.tenant, own.end)

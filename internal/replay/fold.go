@@ -95,6 +95,9 @@ func (t *Tables) Len(table string) int {
 	return 0
 }
 
+// empty forgets the rows of a table.
+func (t *Tables) empty(table string) { clear(t.tables[table].rows) }
+
 // Rows yields the rows of a table, in no order, cells in the order of its description. They are shared.
 func (t *Tables) Rows(table string) iter.Seq[[]any] {
 	return func(yield func([]any) bool) {

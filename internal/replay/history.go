@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"chancery/internal/dcb"
 	"chancery/internal/eventlog"
 )
 
@@ -76,7 +77,9 @@ const (
 	selectLast    = `SELECT coalesce(max(tenant_seq), 0) FROM core.events WHERE tenant_id = $1`
 	selectInstant = `SELECT position, occurred_at FROM core.events WHERE tenant_id = $1 AND tenant_seq = $2`
 	selectEvents  = `SELECT position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, request_id, occurred_at, created_at FROM core.events`
-	selectStretch = selectEvents + ` WHERE tenant_id = $1 AND tenant_seq > $2 AND tenant_seq <= $3 ORDER BY tenant_seq LIMIT $4`
+	ofStretch     = ` WHERE tenant_id = $1 AND tenant_seq > $2 AND tenant_seq <= $3`
+	selectStretch = selectEvents + ofStretch + ` ORDER BY tenant_seq LIMIT $4`
+	selectOwn     = selectEvents + ofStretch + ` AND source_app_id = 'core' ORDER BY tenant_seq LIMIT $4`
 )
 
 // end finds a tenant's last event that satisfies in, which MUST hold for a beginning of its events and no
@@ -121,6 +124,7 @@ type merged struct {
 
 type part struct {
 	stretch
+	own    bool  // without the events of apps
 	seq    int64 // read up to here
 	last   int64 // its position
 	buffer []eventlog.Raw
@@ -143,15 +147,20 @@ WHERE `+ofTypes(q.Everywhere)+` AND tenant_id <> $1 AND `, any(q.Position)
 	return s, nil
 }
 
-// ofTypes is the condition as the predicate of a partial index has it; a parameter would not match it.
+// ofTypes is the condition as the predicate of a partial index has it, word for word; a parameter would not match it. Beside it stands
+// that the event is Chancery's own: what apps call theirs is no matter.
 func ofTypes(types []string) string {
-	return "type = ANY ('{" + strings.Join(types, ",") + "}'::text[])"
+	return "type = ANY ('{" + strings.Join(types, ",") + "}'::text[]) AND source_app_id = '" + dcb.Core + "'"
 }
 
 // read returns the events of a stretch of other tenants that follow a position.
 func (p *part) read(ctx context.Context, pool *pgxpool.Pool, limit int) (pgx.Rows, error) {
 	if len(p.types) == 0 {
-		return pool.Query(ctx, selectStretch, p.tenant, p.seq, p.end, limit)
+		query := selectStretch
+		if p.own {
+			query = selectOwn
+		}
+		return pool.Query(ctx, query, p.tenant, p.seq, p.end, limit)
 	}
 	at := p.at
 	if at.IsZero() {
@@ -207,6 +216,12 @@ func (p *part) fill(ctx context.Context, pool *pgxpool.Pool, limit int) error {
 	})
 	if err != nil {
 		return err
+	}
+	if p.own && len(p.types) == 0 { // a hole cannot be told from what was left out
+		if p.seq = p.end; len(p.buffer) == limit {
+			p.seq = p.buffer[limit-1].TenantSeq
+		}
+		return nil
 	}
 	for i := range p.buffer {
 		p.last = p.buffer[i].Position

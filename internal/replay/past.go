@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type PastConfig struct {
 	Schemas     int           // how many are kept; 0 means 8
 	Keep        time.Duration // how long an unused one is kept; 0 means 5 min
 	Build       time.Duration // how long one may take to build; 0 means 2 min
+	Spill       int           // rows of a table that only grows which are kept in memory meanwhile; 0 means 10,000
 	Now         func() time.Time
 	Log         *slog.Logger
 }
@@ -90,6 +92,9 @@ func OpenPast(ctx context.Context, cfg PastConfig) (*Past, error) {
 	}
 	if cfg.Build <= 0 {
 		cfg.Build = 2 * time.Minute
+	}
+	if cfg.Spill <= 0 {
+		cfg.Spill = 10_000
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -314,25 +319,64 @@ func (p *Past) build(ctx context.Context, schema string, stretches []stretch) er
 	for _, s := range stretches {
 		last = max(last, s.position)
 	}
-	if err := fold.To(ctx, everywhere(p.cfg.Projections, last)); err != nil {
+	s := shadow{live: liveSchema, schema: schema, tables: tables}
+	err = p.transact(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `DROP SCHEMA IF EXISTS `+ident(schema)+` CASCADE`); err != nil {
+			return err
+		}
+		return s.create(ctx, tx, true)
+	})
+	if err != nil {
 		return err
 	}
-	s := shadow{live: liveSchema, schema: schema, tables: tables}
+	fold.spill = p.spiller(s, fold.Tables)
+	if err = fold.To(ctx, everywhere(p.cfg.Projections, last)); err == nil {
+		err = p.transact(ctx, func(tx pgx.Tx) error {
+			if _, err := s.load(ctx, tx, fold.Tables); err != nil {
+				return err
+			}
+			if err := s.constrain(ctx, tx); err != nil {
+				return err
+			}
+			return s.guard(ctx, tx)
+		})
+	}
+	if err != nil {
+		p.drop(context.WithoutCancel(ctx), schema)
+	}
+	return err
+}
+
+func (p *Past) transact(ctx context.Context, do func(pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, p.cfg.Owner, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off; DROP SCHEMA IF EXISTS `+ident(schema)+` CASCADE`); err != nil {
+		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
 			return err
 		}
-		if err := s.create(ctx, tx, true); err != nil {
-			return err
-		}
-		if _, err := s.load(ctx, tx, fold.Tables); err != nil {
-			return err
-		}
-		if err := s.constrain(ctx, tx); err != nil {
-			return err
-		}
-		return s.guard(ctx, tx)
+		return do(tx)
 	})
+}
+
+// spiller moves the rows of tables that only grow to the schema, once there are many: a past is as long as the log. Nobody else may
+// read the schema yet.
+func (p *Past) spiller(s shadow, from *Tables) func(context.Context) error {
+	growing := shadow{live: s.live, schema: s.schema}
+	for _, t := range s.tables {
+		for _, projection := range p.cfg.Projections {
+			if projection.Grows && slices.Contains(projection.Tables, t.Name) {
+				growing.tables = append(growing.tables, t)
+			}
+		}
+	}
+	return func(ctx context.Context) error {
+		if !slices.ContainsFunc(growing.tables, func(t Table) bool { return from.Len(t.Name) >= p.cfg.Spill }) {
+			return nil
+		}
+		err := p.transact(ctx, func(tx pgx.Tx) error { _, err := growing.load(ctx, tx, from); return err })
+		for _, t := range growing.tables {
+			from.empty(t.Name)
+		}
+		return err
+	}
 }
 
 // keyOf names the events that a schema is made of.

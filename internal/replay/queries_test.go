@@ -26,6 +26,9 @@ func TestEveryProjectionStatementIsOneThatReplayUnderstands(t *testing.T) {
 	}
 	parameter := regexp.MustCompile(`@\w+|sqlc\.n?arg\('?\w+'?\)`)
 	for _, f := range files {
+		if filepath.Base(f) == "deliveries.sql" {
+			continue // of tables that no projector keeps, and no replay makes
+		}
 		content, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 type Projection struct {
 	Projector feed.Projector
 	Tables    []string
+	Grows     bool // it only ever adds rows, each once; so they need not be kept in memory
 }
 
 // Source is the log, or a part of it: at most limit events after a position, in order; none at its end.
@@ -32,6 +33,7 @@ type Fold struct {
 	Tables *Tables
 	Events int64 // read so far
 
+	spill       func(context.Context) error // called now and then, nil: nobody is; it may take rows that no event will ever touch again
 	source      Source
 	decode      feed.Decode
 	projections []Projection
@@ -71,6 +73,11 @@ func (f *Fold) To(ctx context.Context, until map[string]int64) error {
 		f.Events += int64(len(chunk.events))
 		for i, p := range f.projections {
 			if err := f.apply(ctx, i, within(chunk.events, f.at[i], until[p.Projector.Name()])); err != nil {
+				return err
+			}
+		}
+		if f.spill != nil {
+			if err := f.spill(ctx); err != nil {
 				return err
 			}
 		}

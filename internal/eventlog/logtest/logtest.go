@@ -27,6 +27,7 @@ func Run(t *testing.T, open Opener) {
 	for name, test := range map[string]func(*testing.T, Opener){
 		"an event comes back as it was written":                          comesBack,
 		"positions and tenant sequences have no gaps":                    gapless,
+		"own events come without those of apps, and say how far":         ownEvents,
 		"a condition fails on any of its items":                          conditions,
 		"reading finds exactly what a query matches":                     reading,
 		"an item without tags is too wide":                               tooWide,
@@ -163,6 +164,43 @@ func gapless(t *testing.T, open Opener) {
 	head, err := l.Head(t.Context())
 	if err != nil || head != int64(len(history(t, l))) {
 		t.Errorf("head %d, %v", head, err)
+	}
+}
+
+func ownEvents(t *testing.T, open Opener) {
+	l := open(t, eventlog.Config{})
+	if page, through, err := l.Own(t.Context(), 0, 10); err != nil || len(page) != 0 || through != 0 {
+		t.Errorf("of an empty log: %d events through %d, %v", len(page), through, err)
+	}
+	for _, source := range []string{"core", "github", "github", "core", "core", "github"} {
+		e := Event("x", "t")
+		e.SourceApp = source
+		must(t, l, Request(e))
+	}
+	for _, c := range []struct {
+		after   int64
+		limit   int
+		want    []int64
+		through int64
+	}{
+		{0, 10, []int64{1, 4, 5}, 6},
+		{0, 2, []int64{1, 4}, 4},
+		{0, 3, []int64{1, 4, 5}, 5},
+		{1, 1, []int64{4}, 4},
+		{5, 10, nil, 6},
+		{6, 10, nil, 6},
+	} {
+		page, through, err := l.Own(t.Context(), c.after, c.limit)
+		var got []int64
+		for _, e := range page {
+			got = append(got, e.Position)
+			if e.SourceApp != "core" || string(e.Payload) != `{"a":1}` {
+				t.Errorf("event %d is %+v", e.Position, e)
+			}
+		}
+		if err != nil || !slices.Equal(got, c.want) || through != c.through {
+			t.Errorf("after %d, at most %d: %v through %d, %v; want %v through %d", c.after, c.limit, got, through, err, c.want, c.through)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package memlog
 import (
 	"bytes"
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -168,6 +169,21 @@ func (l *Log) Page(ctx context.Context, after int64, limit int) ([]eventlog.Raw,
 	n := int64(len(l.events))
 	after = min(max(after, 0), n)
 	return append([]eventlog.Raw(nil), l.events[after:min(after+int64(limit), n)]...), ctx.Err()
+}
+
+// Own implements eventlog.Log.
+func (l *Log) Own(ctx context.Context, after int64, limit int) (page []eventlog.Raw, through int64, err error) {
+	rest, err := l.Page(ctx, after, math.MaxInt32)
+	through = after
+	for _, e := range rest {
+		if len(page) == limit {
+			break
+		}
+		if through = e.Position; e.SourceApp == "core" {
+			page = append(page, e)
+		}
+	}
+	return page, through, err
 }
 
 // Head implements eventlog.Log.

@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"slices"
 
 	"chancery/domain"
 	"chancery/internal/dcb"
@@ -27,7 +26,7 @@ func (c RegisterApp) Decide(env Env) dcb.Decision {
 		switch {
 		case !vendor.Value:
 			return nil, domain.ErrNotVendor
-		case slices.Contains(domain.ReservedApps, c.Name) || env.Begins != nil && env.Begins(c.Name):
+		case c.Name.Reserved() || env.Begins != nil && env.Begins(c.Name):
 			return nil, domain.At("/name", domain.ErrAppReserved)
 		case app.Value.Known && app.Value.Vendor == v && app.Value.Title == c.Title && app.Value.Description == c.Description:
 			return nil, nil

@@ -39,6 +39,8 @@ type Env struct {
 	Mails      bool   // mail can be sent from here
 	Version    string // of Chancery itself, such as 1.4.0; what is no released version works with every app
 
+	PrivateWebhooks bool // the operator lets webhooks into networks of their own, so without TLS and to any port too
+
 	Assigned func() []domain.RoleID // the roles that are assigned in the tenant, as far as Rights have seen; nil: they do not know
 	// Begins reports whether privileges of the platform begin with the app's name, as far as Rights have seen. May be nil: they do not know.
 	Begins func(domain.App) bool
@@ -50,6 +52,9 @@ type Env struct {
 	// has; see domain.Tallied. What the same request decided before it is not in them.
 	Tally func(domain.Key) domain.Tally
 	Seats func(domain.Key) domain.Seats
+	// Recorded reports whether the tenant has an event of that id, and Reached whether it has one of that tenant_seq. May be nil: it has none.
+	Recorded func(context.Context, uuid.UUID) (bool, error)
+	Reached  func(ctx context.Context, seq int64) (bool, error)
 	// Ahead is what the same request decided before this, as far as it is recorded in that tenant. May be nil: nothing.
 	Ahead func(domain.TenantID) []dcb.Event
 	// counts keeps what is made of Ahead, for all decisions of a batch. May be nil: each makes its own.

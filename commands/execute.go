@@ -35,8 +35,13 @@ type Engine struct {
 	// Tally and Seats tell what was taken of licences. They MUST have seen what Follow has.
 	Tally func(domain.Key) domain.Tally
 	Seats func(domain.Key) domain.Seats
+	// Recorded reports whether a tenant has an event of that id, and Reached whether it has one of that tenant_seq. May be nil: none has.
+	Recorded func(context.Context, domain.TenantID, uuid.UUID) (bool, error)
+	Reached  func(ctx context.Context, t domain.TenantID, seq int64) (bool, error)
 	// Mails says that mail can be sent from here.
 	Mails bool
+	// PrivateWebhooks says that webhooks may go to networks of the operator's own.
+	PrivateWebhooks bool
 	// Version is that of Chancery itself, against which apps say with which they work.
 	Version string
 	Observe func(command, outcome string, took time.Duration, attempts int) // may be nil
@@ -47,7 +52,8 @@ type Engine struct {
 	// Erased returns when the erasures up to the position are on record outside of the database. May be nil.
 	Erased func(ctx context.Context, position int64) error
 
-	lanes lanes
+	lanes     lanes
+	appEvents appEvents
 }
 
 // ErrAborted says that an atomic batch was given up because of another of its commands.
@@ -285,18 +291,29 @@ func (e *Engine) env(o Order) Env {
 		now = e.Now()
 	}
 	now = now.UTC().Truncate(time.Microsecond) // as the log and the tables keep it
-	return Env{
+	return e.looking(o.Tenant, Env{
 		Tenant: o.Tenant, Now: now, Rights: o.Rights, Resolver: e.Resolver, Hash: e.Hash, Authn: e.Authn,
 		Home: domain.TenantID{UUID: o.By.ActorTenant}, Session: domain.SessionID{UUID: o.By.Session}, Token: domain.TokenID{UUID: o.By.Token},
 		App: o.app(), Privileged: o.Privileged,
-		IP: o.By.IP.Reveal(), Agent: o.By.Agent.Reveal(), Powerful: e.Powerful, Mails: e.Mails, Version: e.Version, Judge: e.Judge,
+		IP: o.By.IP.Reveal(), Agent: o.By.Agent.Reveal(), Powerful: e.Powerful, Mails: e.Mails, Version: e.Version, PrivateWebhooks: e.PrivateWebhooks, Judge: e.Judge,
 		Delegation: domain.DelegationID{UUID: o.By.Delegation}, Impersonation: domain.ImpersonationID{UUID: o.By.Impersonation},
 		Secret:   func(purpose string, id uuid.UUID) string { return e.Mint(purpose, o.Seed, id) },
 		Assigned: func() []domain.RoleID { return e.assigned(o.Tenant) },
 		Begins:   e.Begins,
 		Keygen:   func(id domain.SigningKeyID) [32]byte { return e.Keygen(o.Seed, id.UUID) },
 		Tally:    e.Tally, Seats: e.Seats,
+	})
+}
+
+// looking has decisions look up events of the tenant.
+func (e *Engine) looking(t domain.TenantID, env Env) Env {
+	if e.Recorded != nil {
+		env.Recorded = func(ctx context.Context, id uuid.UUID) (bool, error) { return e.Recorded(ctx, t, id) }
 	}
+	if e.Reached != nil {
+		env.Reached = func(ctx context.Context, seq int64) (bool, error) { return e.Reached(ctx, t, seq) }
+	}
+	return env
 }
 
 func (e *Engine) assigned(t domain.TenantID) []domain.RoleID {

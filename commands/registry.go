@@ -81,6 +81,15 @@ var Registry = []Spec{
 	of[DestroySecret]("core.secrets.destroy", "Destroy a secret with all its values, for good; its name becomes free.").own().stepUp(),
 	of[ScheduleRotation]("core.secrets.schedule", "Say how often a secret is to be rotated.").own(),
 
+	of[CreateEndpoint]("core.endpoints.create", "Open a way for events of the tenant to an app; the answer shows the key of a webhook once.").stepUp(),
+	of[ChangeEndpoint]("core.endpoints.change", "Give an endpoint other terms; what is absent stays.").own().stepUp(),
+	of[EnableEndpoint]("core.endpoints.enable", "Have a disabled endpoint go on, with what came meanwhile or without.").own(),
+	of[DisableEndpoint]("core.endpoints.disable", "Stop an endpoint; what is pending waits.").own(),
+	of[DeleteEndpoint]("core.endpoints.delete", "End an endpoint for good.").own(),
+	of[RotateEndpointSecret]("core.endpoints.rotate-secret", "Give a webhook other keys; the answer shows the new one once.").own(),
+	of[RevealEndpointSecret]("core.endpoints.reveal-secret", "Tell the key that a webhook signs with, once that is on record.").own().anew().stepUp(),
+	of[TestEndpoint]("core.endpoints.test", "Send an endpoint a test event.").own(),
+
 	of[RegisterPrivilege]("core.privileges.register", "Make a privilege known on the platform.").onPlatform(),
 	of[DescribePrivilege]("core.privileges.describe", "Change what is said of a privilege.").onPlatform(),
 
@@ -161,6 +170,9 @@ var Registry = []Spec{
 	of[CheckOutActivation]("core.activations.check-out", "Let a machine go on without a server for a while; the answer shows its file once.").own(),
 	of[CheckInActivation]("core.activations.check-in", "Give such a file up before its end.").own(),
 
+	of[ConsumeEvent]("core.consumption.record", "Say that an app has handled an event; of all who say so the first is told so.").own(),
+	of[CommitCheckpoint]("core.consumption.checkpoint", "Say how far the consumer of a pull endpoint has come.").own(),
+
 	of[EnableApp]("core.tenant-apps.enable", "Put an app to work in the tenant, or learn all that is missing for it.").stepUp(),
 	of[UpgradeApp]("core.tenant-apps.upgrade", "Put a later version of an app in its place; unless confirmed, learn what would change.").stepUp(),
 	of[RollBackApp]("core.tenant-apps.roll-back", "Return to the version of an app that was at work before."),
@@ -168,4 +180,8 @@ var Registry = []Spec{
 	of[PinApp]("core.tenant-apps.pin", "Keep an app on the version that is at work."),
 	of[UnpinApp]("core.tenant-apps.unpin", "End that."),
 	of[DisableApp]("core.tenant-apps.disable", "Take an app out of work in the tenant."),
+
+	of[RedeliverEvent](redeliverEvent, "Deliver an event to an endpoint anew.").own(),
+	of[RedeliverRange](redeliverRange, "Deliver all events of a span of time anew that were attempted before.").own(),
+	of[RedeliverFailed](redeliverDead, "Deliver all dead letters of an endpoint anew.").own(),
 }

@@ -17,6 +17,7 @@ type Caller struct {
 	Scopes    []domain.Pattern
 	ExpiresAt time.Time // when the token ends
 	App       string    // the app that the token speaks for; empty: none, or one that is not at work in the tenant
+	Idle      string    // the app that the token would speak for if it were at work in the tenant
 
 	Issuer domain.IssuerID // whose bearer token it is; zero: it is one of ours
 
@@ -99,6 +100,8 @@ func (x *Index) Authenticate(id domain.TokenID, hash [sha256.Size]byte, now time
 	c := Caller{User: u.id, Tenant: k.home, Token: k.id, Scopes: k.scopes, ExpiresAt: k.expiresAt}
 	if x.speaksFor(u.home, domain.App(k.app), now) {
 		c.App = k.app
+	} else {
+		c.Idle = k.app
 	}
 	return c, nil
 }

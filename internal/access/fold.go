@@ -16,7 +16,10 @@ var errUnknownEvent = errors.New("the index does not know the event")
 
 // fold takes one event. An event speaks only for the tenant it was recorded in: what it says of things of another is
 // not heard. Ids are never reused: a second creation under one id is not heard either.
-func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for each kind of event
+func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop,maintidx // one case for each kind of event
+	if _, foreign := r.Event.(dcb.Foreign); foreign {
+		return nil // what apps publish changes nobody's access, and no answer
+	}
 	t := x.tenant(domain.TenantID{UUID: r.Tenant})
 	t.changed = r.Position
 	at := r.Position
@@ -148,6 +151,8 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop // one case for eac
 		domain.SigningKeyCreated, domain.SigningKeyRegistered, domain.SigningKeyRetired, domain.SigningKeyRevoked,
 		domain.AppDescribed, domain.ManifestPublished, domain.AppVersionDeprecated, domain.AppVersionUndeprecated,
 		domain.AppPinned, domain.AppUnpinned, domain.AppConfigured,
+		domain.EndpointCreated, domain.EndpointChanged, domain.EndpointSecretRotated, domain.EndpointEnabled, domain.EndpointDisabled,
+		domain.EndpointDeleted, domain.EndpointTested, domain.EndpointSecretRevealed, domain.RedeliveryRequested, domain.EventConsumed, domain.CheckpointCommitted,
 		domain.LicenseActivated, domain.ActivationCheckedOut, domain.ActivationCheckedIn, domain.LicenseDeactivated:
 		// These change nobody's access.
 
@@ -192,6 +197,8 @@ func (x *Index) foldSetting(t *tenant, key, value string, at int64) {
 		}
 	case domain.StepUpMinutes.Key:
 		t.proofLasts = proofLasts(value)
+	case domain.EventsDeliverable.Key:
+		t.deliverable = domain.PatternsOf(value)
 	case domain.Delegable.Key, domain.DelegateOut.Key, domain.DelegateIn.Key, domain.ImpersonationWord.Key, domain.ImpersonationNever.Key,
 		domain.OutsideMembers.Key, domain.JoinOutside.Key, domain.MembersSee.Key, domain.AnnounceAccess.Key:
 		t.settings[key] = setting{value, at}

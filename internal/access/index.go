@@ -88,12 +88,21 @@ func New() *Index {
 
 // Apply folds a page in log order. Events up to Position are ignored. A page becomes visible at once; if an event
 // cannot be taken, the index stands exactly before it and says so.
-func (x *Index) Apply(page []dcb.Recorded) error { return x.apply(page, true) }
+func (x *Index) Apply(page []dcb.Recorded) error { return x.apply(page, 0, true) }
+
+// ApplyOwn is Apply for the events of Chancery itself that stand after a position and up to another; the caller has made sure that all
+// others there are apps'. The index stands at through then.
+func (x *Index) ApplyOwn(page []dcb.Recorded, after, through int64) error {
+	if at := x.Position(); at < after {
+		return fmt.Errorf("%w: at %d, given what follows %d", ErrGap, at, after)
+	}
+	return x.apply(page, through, false)
+}
 
 // ApplyExcerpt is Apply for an index of a part of the log, such as one tenant's past: positions grow but leave gaps.
-func (x *Index) ApplyExcerpt(page []dcb.Recorded) error { return x.apply(page, false) }
+func (x *Index) ApplyExcerpt(page []dcb.Recorded) error { return x.apply(page, 0, false) }
 
-func (x *Index) apply(page []dcb.Recorded, contiguous bool) error {
+func (x *Index) apply(page []dcb.Recorded, through int64, contiguous bool) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before := x.position
@@ -115,6 +124,7 @@ func (x *Index) apply(page []dcb.Recorded, contiguous bool) error {
 		}
 		x.position = r.Position
 	}
+	x.position = max(x.position, through)
 	return nil
 }
 

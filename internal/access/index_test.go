@@ -286,3 +286,21 @@ func TestAnExplanationNamesEveryEventOnTheWay(t *testing.T) {
 		t.Errorf("positions are %v", all)
 	}
 }
+
+func TestWhatAppsPublishChangesNothingButThePosition(t *testing.T) {
+	heard, spared := begin(t), begin(t)
+	published := dcb.Event(domain.Published{App: "github", Type: "github.push"})
+	heard.tell(acme, published, published, domain.UserDeactivated{User: ann}, published)
+	own := page(spared.n+3, acme, domain.UserDeactivated{User: ann})
+	if err := spared.ApplyOwn(own, spared.n+1, spared.n+4); !errors.Is(err, access.ErrGap) {
+		t.Errorf("what follows an event that was not heard: %v", err)
+	}
+	if err := spared.ApplyOwn(own, spared.n, spared.n+4); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]*story{"heard": heard, "spared": spared} {
+		if _, status, _ := s.User(ann); status != domain.UserInactive || s.Position() != heard.n {
+			t.Errorf("%s: at %d of %d, Ann is %v", name, s.Position(), heard.n, status)
+		}
+	}
+}

@@ -38,6 +38,8 @@ type tenant struct {
 	settings          map[string]setting // by key: those that decisions about access rest on, where they are not what they are by default
 	neverImpersonated []domain.Pattern   // what one of them says
 
+	deliverable []domain.EventPattern // what of its events apps may be sent
+
 	changed int64  // the newest event of the tenant
 	gen     uint64 // grows when grants of more than one user may have changed
 	roleGen uint64 // grows when a role changed
@@ -152,6 +154,7 @@ func newTenant(id domain.TenantID) *tenant {
 		id:          id,
 		proofLasts:  proofLasts(domain.StepUpMinutes.Default),
 		settings:    map[string]setting{},
+		deliverable: domain.PatternsOf(domain.EventsDeliverable.Default),
 		departments: map[uuid.UUID]*node{},
 		groups:      map[uuid.UUID]*node{},
 		members:     map[domain.UserID][]*member{},

@@ -28,12 +28,12 @@ type write func(context.Context, *rows.Queries, dcb.Recorded) error
 // Core keeps the relational tables. It is one projector, so that a child never comes before its parent.
 var Core = core(tenants, domains, departments, groups, memberships, policies, users, identities, tokens,
 	privileges, roles, assignments, overrides, erasures, secrets, links, issuers, credentials, sessions,
-	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, tenantApps, vendors, signingKeys, apps, appVersions, activations, routes, licenses, entitlements, seats, unseen)
+	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, tenantApps, vendors, signingKeys, apps, appVersions, activations, routes, licenses, entitlements, seats, publishedEvents, endpoints, consumption, unseen)
 
 // Audit writes one row for every event there is.
 var Audit = audit(tenants, domains, departments, groups, memberships, policies, users, identities, tokens,
 	privileges, roles, assignments, overrides, erasures, secrets, links, issuers, credentials, sessions,
-	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, tenantApps, vendors, signingKeys, apps, appVersions, activations, routes, licenses, entitlements, seats, unseen)
+	delegations, impersonations, invitations, approvals, constraints, reviews, accessChanges, tenantApps, vendors, signingKeys, apps, appVersions, activations, routes, licenses, entitlements, seats, publishedEvents, endpoints, consumption, unseen)
 
 // Name is the projector's name in the table of checkpoints.
 func (p *Projector) Name() string { return p.name }
@@ -41,15 +41,17 @@ func (p *Projector) Name() string { return p.name }
 // Tables are the tables that this projector writes, and no other does.
 func (p *Projector) Tables() []string { return slices.Clone(p.tables) }
 
-// Types are the event types that the projector knows, sorted, with those from which it writes nothing.
-func (p *Projector) Types() []string { return slices.Sorted(maps.Keys(p.writes)) }
+// Types are the event types of Chancery's own that the projector knows, sorted, with those from which it writes nothing.
+func (p *Projector) Types() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(p.writes)), func(t string) bool { return t == foreign })
+}
 
 // Apply writes what a page of events means, in order. Applying a page twice in a row changes nothing. An
 // event of a type that the projector does not know is an error.
 func (p *Projector) Apply(ctx context.Context, db DBTX, page []dcb.Recorded) error {
 	q := rows.New(db)
 	for _, r := range page {
-		w, known := p.writes[r.Event.EventType()]
+		w, known := p.writes[typeOf(r.Event)]
 		if !known {
 			return fmt.Errorf("projector %s does not know events of type %q", p.name, r.Event.EventType())
 		}
@@ -61,6 +63,16 @@ func (p *Projector) Apply(ctx context.Context, db DBTX, page []dcb.Recorded) err
 		}
 	}
 	return nil
+}
+
+// foreign stands for all types of events that apps publish.
+const foreign = "(published)"
+
+func typeOf(e dcb.Event) string {
+	if _, is := e.(dcb.Foreign); is {
+		return foreign
+	}
+	return e.EventType()
 }
 
 // feature is the share of one feature: its tables, what its events write to them, and what its events are about.

@@ -31,6 +31,7 @@ func TestEveryTableThatProjectorsMayWriteIsOfOneProjector(t *testing.T) {
 	want := ask(t, open(t), `SELECT relname::text FROM pg_class WHERE relnamespace = 'core'::regnamespace AND relkind = 'r'
 		AND has_table_privilege('chancery_project', oid, 'DELETE')`)
 	got := slices.Concat(projections.Core.Tables(), projections.Audit.Tables())
+	got = append(got, "delivery_attempts", "delivery_cursors", "event_deliveries") // kept beside the log, by whoever delivers
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -88,12 +89,13 @@ func TestTheObjectOfAnEventIsOfTheKindThatTheCatalogueNames(t *testing.T) {
 	for _, kind := range []string{"tenant", "domain", "department", "group", "membership", "policy", "user", "identity", "token", "credential", "session", "issuer", "link", "erasure",
 		"secret", "privilege", "role", "assignment", "override", "delegation", "impersonation", "group-invitation",
 		"approval", "constraint", "review", "installation",
-		"vendor", "signing-key", "app", "app-version", "tenant-app", "license", "usage", "seat", "activation"} {
+		"vendor", "signing-key", "app", "app-version", "tenant-app", "license", "usage", "seat", "activation", "endpoint", "consumption", "checkpoint"} {
 		for _, typ := range domain.Catalog.KindTypes(kind) {
 			kinds[typ] = kind
 		}
 	}
-	kinds["secret.read"] = "secret"         // which it does not change
+	kinds["secret.read"] = "secret" // which it does not change
+	kinds["endpoint.secret-revealed"] = "endpoint"
 	kinds["access.changed"] = "user"        // whose it is
 	kinds["command.refused"] = "assignment" // whatever the command was about
 	for i, got := range ask(t, l, "SELECT split_part(object_ref, ':', 1) FROM audit_log ORDER BY position") {

@@ -25,6 +25,9 @@ var Collections = []Collection{
 	licenses, activations,
 	routes,
 	entitlements, usage, seats,
+	endpoints,
+	consumption,
+	deliveries,
 	audit, events,
 }
 
@@ -94,6 +97,7 @@ type place uint8
 const (
 	byID place = iota
 	byNumber
+	byDelivery
 )
 
 func (p place) valid(s string) bool {
@@ -104,6 +108,9 @@ func (p place) valid(s string) bool {
 	case byNumber:
 		n, err := strconv.ParseInt(s, 10, 64)
 		return err == nil && n > 0
+	case byDelivery:
+		_, ok := spotOf(s)
+		return ok
 	}
 	return false
 }

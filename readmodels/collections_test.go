@@ -142,6 +142,11 @@ func (w *world) fill(tenant uuid.UUID) {
 			"fingerprint_hash": fmt.Sprint("fingerprint:", i), "status": status,
 		})
 	}
+	for i, app := range []string{"stock", "crm"} {
+		w.put("event_consumption", tenant, row{
+			"id": uuid.New(), "consumer_app_id": app, "event_id": []any{one, nil}[i], "endpoint_id": []any{nil, two}[i], "checkpoint": []any{nil, 42}[i], "processed_at": w.at,
+		})
+	}
 	for i, app := range []uuid.UUID{one, two} {
 		w.put("app_routes", tenant, row{
 			"id": uuid.New(), "app_id": app, "app": []string{"billing", "shop"}[i], "app_version_id": app, "app_version": []string{"1.0.0", "2.0.0"}[i],
@@ -219,6 +224,7 @@ func (w *world) fill(tenant uuid.UUID) {
 	w.exec("chancery_owner", "ALTER TABLE events DISABLE TRIGGER USER")
 	w.exec("chancery_owner", "UPDATE events SET source_app_id = 'app' WHERE tenant_id = $1 AND type = 'group.deleted'", tenant)
 	w.exec("chancery_owner", "ALTER TABLE events ENABLE TRIGGER USER")
+	w.fillDeliveries(tenant)
 }
 
 func TestEveryFilterPicksTheRowsThatHaveTheValue(t *testing.T) {

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"chancery/internal/dcb"
+	"chancery/internal/masks"
 	"chancery/internal/vault"
 	"chancery/readmodels/internal/decimal"
 	"chancery/readmodels/internal/rows"
@@ -84,27 +85,25 @@ var events = collection(
 		return each(found, func(r rows.EventsRow) Event { return eventOf(r) }), err
 	})
 
-// hashing are the kinds of events that hold the hash of a token.
-var hashing = []string{"token.", "session.", "link."}
-
-// eventOf masks what must not be shown: personal fields unless the type is among those to be opened, and a token's hash.
+// eventOf masks what must not be shown: personal fields unless the type is among those to be opened, and a token's hash. What apps
+// published is shown as they sent it.
 func eventOf(r rows.EventsRow, opened ...string) Event {
 	e := Event{
 		Position: r.Position, ID: r.ID, TenantID: r.TenantID, TenantSeq: r.TenantSeq, SourceAppID: r.SourceAppID, Type: r.Type,
 		Payload: r.Payload, Metadata: r.Metadata, Tags: r.Tags, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt,
-		opening: slices.Contains(opened, r.Type), place: r.TenantSeq,
+		opening: r.SourceAppID == dcb.Core && slices.Contains(opened, r.Type), place: r.TenantSeq,
 	}
-	if !e.opening {
-		e.Payload = mask(e.Payload)
-	}
-	if slices.ContainsFunc(hashing, func(kind string) bool { return strings.HasPrefix(e.Type, kind) }) {
-		e.Payload = maskHash(e.Payload)
+	switch {
+	case e.opening:
+		e.Payload = masks.Hashes(e.Type, e.Payload)
+	case e.SourceAppID == dcb.Core:
+		e.Payload = masks.Payload(e.Type, e.Payload)
 	}
 	if bytes.Contains(e.Metadata, []byte(vault.Mark)) {
 		if a := actorIn(e.Metadata); a.Tenant == r.TenantID {
 			e.from = a.User
 		} else {
-			e.Metadata = without(e.Metadata)
+			e.Metadata = masks.Without(e.Metadata)
 		}
 	}
 	return e

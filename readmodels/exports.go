@@ -18,6 +18,7 @@ import (
 
 	"chancery/domain"
 	"chancery/internal/eventlog"
+	"chancery/internal/masks"
 	"chancery/readmodels/internal/rows"
 )
 
@@ -206,7 +207,7 @@ func (e *export) events() Collection {
 				TenantID: q.tenant, Tag: tag, TagHash: eventlog.TagHash(tag), After: q.afterNumber(), UpTo: e.made.Position, RowLimit: q.limit,
 			})
 			return each(found, func(r rows.HistoryRow) Event {
-				r.Payload, r.Metadata = maskOthers(r.Payload, e.user.UUID), maskOthers(r.Metadata, e.user.UUID)
+				r.Payload, r.Metadata = masks.Others(r.Payload, e.user.UUID), masks.Others(r.Metadata, e.user.UUID)
 				one := eventOf(rows.EventsRow(r), r.Type)
 				one.place = one.Position
 				return one

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"chancery/domain"
+	"chancery/internal/eventlog"
 )
 
 // FilterKind is what values a filter takes.
@@ -80,6 +81,10 @@ type query struct {
 	newestFirst bool
 	filters     []Filter
 	values      map[string]string
+
+	past  bool // the tables are of another schema
+	means func(Subscriber) func(*eventlog.Raw) bool
+	cut   *string // set by a list that ends before it is full: the place up to which it has looked
 }
 
 // value of a filter. Asking for one that the collection does not declare is a mistake in the program.

@@ -99,7 +99,7 @@ type row map[string]any
 func (w *world) put(table string, tenant uuid.UUID, r row) {
 	w.t.Helper()
 	all := row{"created_at": w.at}
-	if slices.Contains([]string{"licenses", "sessions", "impersonation_sessions", "review_items", "app_versions"}, table) {
+	if slices.Contains([]string{"licenses", "sessions", "impersonation_sessions", "review_items", "app_versions", "event_consumption"}, table) {
 		delete(all, "created_at")
 	}
 	if table != "tenants" {
@@ -108,7 +108,7 @@ func (w *world) put(table string, tenant uuid.UUID, r row) {
 	if !slices.Contains([]string{"audit_log", "secret_access_log"}, table) {
 		all["version"] = 7
 	}
-	if !slices.Contains([]string{"audit_log", "group_invitations", "user_identities", "user_credentials", "sessions", "erasures", "links", "api_tokens", "role_privileges", "role_parents", "assignments", "policy_overrides", "approvals", "reviews", "review_items", "impersonation_sessions", "delegations", "secret_versions", "secret_access_log", "signing_keys", "license_activations", "license_usage"}, table) {
+	if !slices.Contains([]string{"audit_log", "group_invitations", "user_identities", "user_credentials", "sessions", "erasures", "links", "api_tokens", "role_privileges", "role_parents", "assignments", "policy_overrides", "approvals", "reviews", "review_items", "impersonation_sessions", "delegations", "secret_versions", "secret_access_log", "signing_keys", "license_activations", "license_usage", "event_consumption"}, table) {
 		all["updated_at"] = w.at
 	}
 	maps.Copy(all, r)

@@ -65,7 +65,8 @@ func (v View) One(ctx context.Context, c Collection, id string) (Item, error) {
 	if !c.names(id) {
 		return Item{}, ErrNotFound
 	}
-	q := query{tenant: v.tenant.UUID, upTo: v.upTo, only: id, limit: 2, filters: c.Filters}
+	q := v.about(c)
+	q.only, q.limit = id, 2
 	var found []item
 	seen, err := v.read(ctx, c.Projector, func(db *rows.Queries) (err error) {
 		found, err = c.list(ctx, db, q)
@@ -114,8 +115,14 @@ func (v View) History(ctx context.Context, c Collection, id string, p Params) (P
 	return page, err
 }
 
+// about is a question about a collection that asks for nothing in particular.
+func (v View) about(c Collection) query {
+	return query{tenant: v.tenant.UUID, upTo: v.upTo, filters: c.Filters, past: v.schema != live, means: v.reader.config.Means, cut: new(string)}
+}
+
 func (v View) ask(c Collection, p Params) (query, int, error) {
-	q := query{tenant: v.tenant.UUID, upTo: v.upTo, filters: c.Filters, values: make(map[string]string, len(p.Filter))}
+	q := v.about(c)
+	q.values = make(map[string]string, len(p.Filter))
 	for name, value := range p.Filter {
 		f, ok := c.filter(name)
 		if !ok {
@@ -158,6 +165,8 @@ func (v View) page(ctx context.Context, c Collection, limit int, q query) (Page,
 		found = found[:limit]
 		last, _ := found[limit-1].key()
 		page.Next = cursor(c.Name, last)
+	} else if *q.cut != "" {
+		page.Next = cursor(c.Name, *q.cut)
 	}
 	if err := v.open(ctx, found); err != nil {
 		return Page{}, err

@@ -1,22 +1,21 @@
 package readmodels
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"chancery/internal/masks"
 	"chancery/internal/vault"
 )
 
 // What stands in the place of a personal value that cannot be shown.
 const (
 	erased = vault.Erased
-	sealed = "[sealed]"
+	sealed = masks.Text
 )
 
 // personal is an item with sealed columns.
@@ -78,7 +77,7 @@ func (v View) openOne(ctx context.Context, i item) (err error) {
 			if *doc, err = v.reader.config.Opener.OpenJSON(ctx, v.tenant.UUID, *doc); err != nil {
 				return err
 			}
-			*doc = mask(*doc)
+			*doc = masks.Sealed(*doc)
 		}
 	}
 	p, ok := i.(personal)
@@ -111,29 +110,3 @@ func (v View) openText(ctx context.Context, subject uuid.UUID, field, text strin
 	}
 	return plain, err
 }
-
-// The log writes sealed texts and hashes without escapes; a quotation mark inside another text is escaped.
-var (
-	sealedText = regexp.MustCompile(`"sealed:[12]:[^"\\]*"`)
-	secretHash = regexp.MustCompile(`"hash":\s*"[^"\\]*"`)
-)
-
-// mask hides the sealed texts of a document.
-func mask(doc []byte) []byte { return sealedText.ReplaceAllLiteral(doc, []byte(`"`+sealed+`"`)) }
-
-// without leaves out the sealed texts of a document.
-func without(doc []byte) []byte { return sealedText.ReplaceAllLiteral(doc, []byte("null")) }
-
-// maskOthers hides the sealed texts of all but one subject.
-func maskOthers(doc []byte, subject uuid.UUID) []byte {
-	own := []byte(`"` + vault.Mark + "1:" + subject.String() + ":")
-	return sealedText.ReplaceAllFunc(doc, func(text []byte) []byte {
-		if bytes.HasPrefix(text, own) {
-			return text
-		}
-		return []byte(`"` + sealed + `"`)
-	})
-}
-
-// maskHash hides the hash of a token as well.
-func maskHash(doc []byte) []byte { return secretHash.ReplaceAllLiteral(doc, []byte(`"hash":"[hash]"`)) }

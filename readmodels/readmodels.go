@@ -11,6 +11,7 @@ import (
 
 	"chancery/domain"
 	"chancery/internal/dcb"
+	"chancery/internal/eventlog"
 	"chancery/readmodels/internal/decimal"
 	"chancery/readmodels/internal/rows"
 )
@@ -28,11 +29,13 @@ type Opener interface {
 	OpenJSON(ctx context.Context, tenant uuid.UUID, raw []byte) ([]byte, error)
 }
 
-// Config of a Reader; everything is required.
+// Config of a Reader; everything is required unless its comment says otherwise.
 type Config struct {
 	Source Source
 	Opener Opener
 	Claim  func(tenant uuid.UUID, t dcb.Tag) dcb.Tag // the stored form of a personal tag; dcb.Store has it
+	// Means makes of an endpoint whether it means an event of its tenant. It MUST be quick and read nothing. None: nothing is pending.
+	Means func(Subscriber) func(*eventlog.Raw) bool
 }
 
 // Reader answers queries. Safe for concurrent use.

@@ -129,6 +129,17 @@ type Erasure struct {
 	Version     decimal.Int64 `json:"version"`
 }
 
+type EventConsumption struct {
+	TenantID      uuid.UUID      `json:"tenant_id"`
+	ID            uuid.UUID      `json:"id"`
+	ConsumerAppID string         `json:"consumer_app_id"`
+	EventID       *uuid.UUID     `json:"event_id"`
+	Checkpoint    *decimal.Int64 `json:"checkpoint"`
+	EndpointID    *uuid.UUID     `json:"endpoint_id"`
+	ProcessedAt   time.Time      `json:"processed_at"`
+	Version       decimal.Int64  `json:"version"`
+}
+
 type Group struct {
 	TenantID    uuid.UUID     `json:"tenant_id"`
 	ID          uuid.UUID     `json:"id"`

@@ -1,0 +1,119 @@
+-- name: Deliveries :many
+-- Those that have a row, in the order of the log.
+SELECT tenant_id, id, event_id, consumer_app_id, attempt_count, last_attempt_at, status, endpoint_id, event_type, tenant_seq, position, sequence,
+    first_attempt_at, next_attempt_at, delivered_at, response_status, error
+FROM core.event_deliveries
+WHERE tenant_id = @tenant_id AND (tenant_seq, endpoint_id) > (@after_seq, @after_endpoint::uuid) AND position <= @up_to
+  AND (sqlc.narg('id')::uuid IS NULL OR id = sqlc.narg('id'))
+  AND (sqlc.narg('endpoint_id')::uuid IS NULL OR endpoint_id = sqlc.narg('endpoint_id'))
+  AND (sqlc.narg('event_seq')::bigint IS NULL OR tenant_seq = sqlc.narg('event_seq'))
+  AND (sqlc.narg('consumer_app_id')::text IS NULL OR consumer_app_id = sqlc.narg('consumer_app_id'))
+  AND (sqlc.narg('status')::text IS NULL OR status = sqlc.narg('status'))
+ORDER BY tenant_seq, endpoint_id
+LIMIT @row_limit;
+
+-- name: Attempts :many
+-- Of some deliveries, as far as they were made by a position.
+SELECT endpoint_id, tenant_seq, number, attempted_at, round((extract(epoch FROM latency) * 1000)::numeric, 3)::float8 AS latency_ms,
+    response_status, response_start, error, status, next_attempt_at
+FROM core.delivery_attempts
+WHERE tenant_id = @tenant_id AND log_position <= @up_to
+  AND (endpoint_id, tenant_seq) IN (SELECT unnest(@endpoints::uuid[]), unnest(@seqs::bigint[]))
+ORDER BY endpoint_id, tenant_seq, number;
+
+-- name: Subscribers :many
+-- Endpoints, how far they have come, and what they may have: by the manifest of the version at work, and by the tenant's policy.
+SELECT e.id, e.app_id, e.kind, e.types, e.filter, e.starts_after, e.from_time, e.skipped_through,
+    GREATEST(c.tenant_seq, k.checkpoint, 0)::bigint AS reached,
+    COALESCE(v.manifest_json #>> '{events,consumes}', '[]')::text AS consumes,
+    p.value AS policy
+FROM endpoints e
+LEFT JOIN core.delivery_cursors c ON c.tenant_id = e.tenant_id AND c.endpoint_id = e.id
+LEFT JOIN event_consumption k ON k.tenant_id = e.tenant_id AND k.id = e.id
+LEFT JOIN tenant_apps a ON a.tenant_id = e.tenant_id AND a.app = e.app_id
+LEFT JOIN app_versions v ON v.tenant_id = @platform AND v.app = a.app AND v.app_version = a.app_version
+LEFT JOIN tenant_policies p ON p.tenant_id = e.tenant_id AND p.id = @policy AND p.status = 'set'
+WHERE e.tenant_id = @tenant_id
+  AND (sqlc.narg('id')::uuid IS NULL OR e.id = sqlc.narg('id'))
+  AND (sqlc.narg('app_id')::text IS NULL OR e.app_id = sqlc.narg('app_id'))
+ORDER BY e.id;
+
+-- name: EventIDs :many
+-- In the order of the log, without what is in them.
+SELECT tenant_seq, id
+FROM core.events
+WHERE tenant_id = @tenant_id AND tenant_seq > @after AND position <= @up_to
+ORDER BY tenant_seq
+LIMIT @row_limit;
+
+-- name: EventsBySeq :many
+SELECT position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, occurred_at, created_at
+FROM core.events
+WHERE tenant_id = @tenant_id AND tenant_seq = ANY (@seqs::bigint[]) AND position <= @up_to
+ORDER BY tenant_seq;
+
+-- name: EndpointAttempts :one
+-- What came of the newest attempts of an endpoint. Those that only handed an event out have come to nothing yet.
+WITH newest AS (
+    SELECT latency, status, response_status, error FROM core.delivery_attempts
+    WHERE tenant_id = @tenant_id AND endpoint_id = @endpoint_id AND attempted_at >= @since
+    ORDER BY attempted_at DESC LIMIT @most)
+SELECT count(*) AS attempts, count(*) FILTER (WHERE status = 'delivered') AS delivered, count(*) FILTER (WHERE status = 'leased') AS leased,
+    COALESCE(percentile_disc(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM latency)::float8), 0)::float8 AS p50,
+    COALESCE(percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM latency)::float8), 0)::float8 AS p95,
+    COALESCE(percentile_disc(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM latency)::float8), 0)::float8 AS p99
+FROM newest
+ORDER BY 1;
+
+-- name: EndpointBacklog :one
+-- Deliveries of an endpoint that are under way, at most so many of each kind; dead letters likewise; and the oldest of those under way.
+SELECT
+    (SELECT count(*) FROM (SELECT 1 FROM core.event_deliveries d WHERE d.tenant_id = @tenant_id AND d.endpoint_id = @endpoint_id
+        AND d.next_attempt_at IS NOT NULL LIMIT @most) due) AS due,
+    (SELECT count(*) FROM (SELECT 1 FROM core.event_deliveries d WHERE d.tenant_id = @tenant_id AND d.endpoint_id = @endpoint_id
+        AND d.status = 'waiting' LIMIT @most) waiting) AS waiting,
+    (SELECT count(*) FROM (SELECT 1 FROM core.event_deliveries d WHERE d.tenant_id = @tenant_id AND d.endpoint_id = @endpoint_id
+        AND d.status = 'dead' LIMIT @most) dead) AS dead,
+    COALESCE(LEAST(
+        (SELECT min(d.tenant_seq) FROM core.event_deliveries d WHERE d.tenant_id = @tenant_id AND d.endpoint_id = @endpoint_id AND d.next_attempt_at IS NOT NULL),
+        (SELECT min(d.tenant_seq) FROM core.event_deliveries d WHERE d.tenant_id = @tenant_id AND d.endpoint_id = @endpoint_id AND d.status = 'waiting')
+    ), 0)::bigint AS oldest, -- 0: there is none
+    c.failing_since, c.last_success_at, c.last_failure_at
+FROM (SELECT) one
+LEFT JOIN core.delivery_cursors c ON c.tenant_id = @tenant_id AND c.endpoint_id = @endpoint_id
+ORDER BY 1;
+
+-- name: KeptDeliveries :many
+-- Which of some deliveries have a row.
+SELECT endpoint_id, tenant_seq
+FROM core.event_deliveries
+WHERE tenant_id = @tenant_id AND (endpoint_id, tenant_seq) IN (SELECT unnest(@endpoints::uuid[]), unnest(@seqs::bigint[]))
+ORDER BY endpoint_id, tenant_seq;
+
+-- name: KeptBeyond :many
+-- Deliveries of an endpoint that have a row though they lie beyond its cursor: those before them are still on their way.
+SELECT tenant_seq
+FROM core.event_deliveries
+WHERE tenant_id = @tenant_id AND endpoint_id = @endpoint_id AND tenant_seq > @reached
+ORDER BY tenant_seq
+LIMIT @most;
+
+-- name: Backlogs :many
+-- Of endpoints of any tenant: how many deliveries are under way, at most so many of each kind, and when the event of the oldest was
+-- recorded, or of the first that nobody has looked at yet.
+WITH asked AS (
+    SELECT unnest(@tenants::uuid[]) AS tenant_id, unnest(@endpoints::uuid[]) AS endpoint_id, unnest(@reached::bigint[]) AS reached),
+counted AS (
+    SELECT a.tenant_id, a.endpoint_id, a.reached,
+        (SELECT count(*) FROM (SELECT 1 FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id
+            AND d.next_attempt_at IS NOT NULL LIMIT @most) due)
+        + (SELECT count(*) FROM (SELECT 1 FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id
+            AND d.status = 'waiting' LIMIT @most) waiting) AS backlog,
+        LEAST(
+            (SELECT min(d.tenant_seq) FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id AND d.next_attempt_at IS NOT NULL),
+            (SELECT min(d.tenant_seq) FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id AND d.status = 'waiting'),
+            a.reached + 1) AS oldest
+    FROM asked a)
+SELECT c.tenant_id::uuid AS tenant_id, c.endpoint_id::uuid AS endpoint_id, c.backlog::bigint AS backlog, e.created_at AS oldest_at
+FROM counted c LEFT JOIN core.events e ON e.tenant_id = c.tenant_id AND e.tenant_seq = c.oldest
+ORDER BY c.tenant_id, c.endpoint_id;

@@ -1,0 +1,101 @@
+package deliveries
+
+import (
+	"context"
+	"time"
+)
+
+// drain ends pumps: what is under way has a little time, and is then cut off; what is known of it is recorded.
+func (e *Engine) drain(pumps []*pump) {
+	for _, p := range pumps {
+		p.stop()
+	}
+	patience := time.NewTimer(e.cfg.Patience)
+	defer patience.Stop()
+	for _, p := range pumps {
+		select {
+		case <-p.idle:
+		case <-patience.C:
+			for _, o := range pumps {
+				o.cancel()
+			}
+			patience.Reset(0)
+			select {
+			case <-p.idle:
+			case <-e.over:
+			}
+		}
+		e.forget(p)
+	}
+}
+
+// lose gives everything up: the locks are gone. What is known is recorded first, if that is possible before ctx ends.
+func (s *sharer) lose(ctx context.Context) {
+	if s.conn != nil {
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		_ = s.conn.Close(short) // it failed already
+		cancel()
+		s.conn = nil
+	}
+	pumps := s.e.list()
+	for _, p := range pumps {
+		p.stop()
+		p.cancel()
+	}
+	for _, p := range pumps {
+		select {
+		case <-p.idle:
+			s.e.forget(p)
+		case <-ctx.Done():
+			return
+		}
+	}
+	if s.loading { // what is loaded next must not be followed by what was loaded before
+		select {
+		case l := <-s.loads:
+			s.loading = false
+			for _, w := range l.waiters {
+				close(w)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+	s.mine, s.parting = map[int]bool{}, map[int]bool{}
+	s.mu.Lock()
+	s.back = nil
+	s.mu.Unlock()
+}
+
+// leave gives everything back in order.
+func (s *sharer) leave() {
+	pumps := s.e.list()
+	s.e.flush(pumps)
+	given := make(chan struct{})
+	s.e.sends.Go(func() { defer close(given); s.e.drain(pumps) })
+	select {
+	case <-given:
+	case <-time.After(s.e.cfg.Patience + patient): // the database is away
+	}
+	for _, p := range pumps {
+		p.cancel()
+	}
+	if s.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = s.conn.Close(ctx) // and the locks with it
+	}
+	_, waiters := s.asked()
+	for _, w := range waiters {
+		close(w)
+	}
+}
+
+// flush records how far endpoints have come.
+func (e *Engine) flush(pumps []*pump) {
+	for _, p := range pumps {
+		p.mu.Lock()
+		p.keepCursor()
+		p.mu.Unlock()
+	}
+}

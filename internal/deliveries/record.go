@@ -1,0 +1,240 @@
+package deliveries
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// record is something that is to be kept of a delivery.
+type record struct {
+	kind    kind
+	p       *pump
+	q       *parcel // none of cursorOnly
+	at      time.Time
+	status  string
+	next    time.Time
+	out     Outcome
+	success time.Time // when it succeeded, or failed
+	failure time.Time
+	release bool // the next that waits for the same key becomes due
+
+	released int64 // which one that was, when it is on record; 0: there was none
+}
+
+type kind uint8
+
+const (
+	attempted  kind = iota
+	waits           // a row for an event that waits for others of its key
+	demoted         // a row of one that was due waits as well
+	opens           // the next that waits for the key of a delivery becomes due
+	cursorOnly      // how far the endpoint has come
+)
+
+// recorder commits what became of all endpoints' deliveries in groups: what waits goes in one transaction. One goroutine writes, so
+// records reach the tables in the order in which they were put.
+type recorder struct {
+	e    *Engine
+	some chan struct{} // capacity 1
+
+	mu      sync.Mutex
+	waiting []*record
+}
+
+const (
+	mostRecords = 1000 // in one transaction
+	linger      = 2 * time.Millisecond
+	fewRecords  = 64 // for which it is worth waiting for more
+)
+
+func newRecorder(e *Engine) *recorder { return &recorder{e: e, some: make(chan struct{}, 1)} }
+
+// put has something recorded. mu is held.
+func (p *pump) put(r *record) {
+	r.p = p
+	p.pending++
+	if r.q != nil {
+		p.busy[r.q.seq] = true
+	}
+	w := p.e.write
+	w.mu.Lock()
+	w.waiting = append(w.waiting, r)
+	w.mu.Unlock()
+	select {
+	case w.some <- struct{}{}:
+	default:
+	}
+}
+
+// run writes until ctx ends.
+func (w *recorder) run(ctx context.Context) {
+	tidy := time.NewTicker(5 * time.Second)
+	defer tidy.Stop()
+	for {
+		batch := w.take()
+		if len(batch) == 0 {
+			select {
+			case <-w.some:
+				if !w.enough() {
+					sleep(ctx, linger)
+				}
+			case <-tidy.C:
+				w.tidy()
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		w.commit(ctx, batch)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (w *recorder) enough() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting) >= fewRecords
+}
+
+func (w *recorder) take() []*record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := min(len(w.waiting), mostRecords)
+	batch := w.waiting[:n:n]
+	w.waiting = w.waiting[n:]
+	if len(w.waiting) == 0 {
+		w.waiting = nil
+	}
+	return batch
+}
+
+// tidy records how far endpoints have come that moved without a delivery.
+func (w *recorder) tidy() {
+	for _, p := range w.e.list() {
+		p.mu.Lock()
+		p.keepCursor()
+		p.mu.Unlock()
+	}
+}
+
+// keepCursor records the cursor if it moved, and nothing else will. mu is held.
+func (p *pump) keepCursor() {
+	if seq, _ := p.cursor(); p.pending == 0 && (seq != p.saved || p.dirty) {
+		p.put(&record{kind: cursorOnly})
+	}
+}
+
+// cursor is how far the endpoint has come: all it means up to there is on record, or in the transaction that is being made. mu is held.
+func (p *pump) cursor() (seq, sequence int64) {
+	for len(p.window) > 0 && p.window[0].recorded {
+		p.window[0] = nil
+		p.window = p.window[1:]
+	}
+	if len(p.window) > 0 {
+		return p.window[0].seq - 1, p.window[0].sequence - 1
+	}
+	return p.read, p.last
+}
+
+// commit writes a batch until it is written, or ctx ends. Its order is that of the records, so a cursor never passes what is not there.
+func (w *recorder) commit(ctx context.Context, batch []*record) {
+	var tables tables
+	endpoints := map[*pump]int{}
+	for _, r := range batch {
+		p := r.p
+		p.mu.Lock()
+		if r.q != nil {
+			r.q.recorded = true
+		}
+		w.add(&tables, endpoints, r)
+		p.mu.Unlock()
+	}
+	for p, i := range endpoints {
+		p.mu.Lock()
+		tables.cursor(p, i)
+		p.mu.Unlock()
+	}
+	pause := 20 * time.Millisecond
+	for {
+		started := time.Now()
+		err := w.write(ctx, &tables)
+		if err == nil {
+			if h := w.e.cfg.Hooks.Recorded; h != nil {
+				h(len(tables.attempts.number), time.Since(started))
+			}
+			break
+		}
+		if ctx.Err() != nil {
+			w.e.cfg.Logger.Error("deliveries: outcomes were not recorded; those events are sent again", "records", len(batch), "error", err)
+			break
+		}
+		w.e.cfg.Logger.Warn("deliveries: outcomes cannot be recorded", "records", len(batch), "error", err, "retry_in", pause)
+		sleep(ctx, pause)
+		pause = min(2*pause, 2*time.Second)
+	}
+	for _, r := range batch {
+		r.p.recorded(r)
+	}
+	for p := range endpoints {
+		p.poke()
+	}
+}
+
+// recorded lets go of what is on record.
+func (p *pump) recorded(r *record) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending--
+	defer p.checkIdle()
+	q := r.q
+	if q == nil {
+		return
+	}
+	p.e.held.Add(-q.size)
+	q.size, q.event, q.row = 0, nil, true
+	delete(p.busy, q.seq)
+	if p.asking {
+		p.touched[q.seq] = true
+	}
+	if r.kind != attempted && r.kind != opens {
+		return
+	}
+	if r.status == statusRetrying && (p.nextDue.IsZero() || r.next.Before(p.nextDue)) {
+		p.nextDue = r.next
+	}
+	if q.key != "" {
+		p.advance(q, r)
+	}
+}
+
+// advance lets the next of a key go. mu is held.
+func (p *pump) advance(q *parcel, r *record) {
+	l := p.lineOf(q.key)
+	l.flying, l.closing = 0, false
+	if r.release {
+		if r.released > 0 {
+			l.waiting--
+			l.add(r.released)
+			p.nextDue = p.e.cfg.Now()
+		} else {
+			l.waiting = 0
+		}
+	}
+	switch {
+	case len(l.retrying) > 0:
+	case l.waiting > 0: // it was made to wait after the outcome was known
+		l.flying, l.closing = q.seq, true
+		p.put(&record{kind: opens, q: q, release: true})
+	case len(l.held) > 0:
+		next := l.held[0]
+		l.held = l.held[1:]
+		p.heldUp--
+		l.flying = next.seq
+		p.fresh = append(p.fresh, next)
+	default:
+		delete(p.lines, q.key)
+	}
+}

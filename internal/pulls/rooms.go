@@ -1,0 +1,141 @@
+package pulls
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// room is where those are who wait at an endpoint. Pulls.mu owns all of it but turn. Of those in line one is woken for what is new: it
+// takes as much as it may, and if that is not all it wakes the next.
+type room struct {
+	turn     chan struct{} // holds one: somebody is at the endpoint's rows
+	users    int
+	endpoint *Endpoint     // as who came last saw it; nil: nobody waits yet
+	line     []*ticket     // who waits for something to lease
+	news     chan struct{} // closed when there is something new for those who only read; nil: nobody asked since
+	looked   time.Time     // when somebody was last woken
+}
+
+// ticket is a place in line. Whoever is woken has left the line.
+type ticket struct {
+	wake   chan struct{} // holds one
+	called bool          // mu owns it: woken, and not looked since
+}
+
+// The waker's bounds.
+const (
+	mostHeard = 4096            // events that wait to be told
+	recheck   = 5 * time.Second // somebody looks at least as often where anybody waits: other processes hand things back, too
+)
+
+func (p *Pulls) enter(id uuid.UUID) *room {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.rooms[id]
+	if r == nil {
+		r = &room{turn: make(chan struct{}, 1), looked: time.Now()}
+		p.rooms[id] = r
+	}
+	r.users++
+	return r
+}
+
+func (p *Pulls) exit(id uuid.UUID, r *room) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.users--; r.users == 0 {
+		delete(p.rooms, id)
+	}
+}
+
+// stand puts a ticket at the end of the line, unless it stands there.
+func (p *Pulls) stand(r *room, t *ticket, e *Endpoint) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.endpoint = e
+	if t.called {
+		t.called = false
+		select {
+		case <-t.wake:
+		default:
+		}
+	}
+	if !slices.Contains(r.line, t) {
+		r.line = append(r.line, t)
+	}
+}
+
+// leave takes a ticket out of the line. One that was woken and did not look any more wakes the next instead.
+func (p *Pulls) leave(r *room, t *ticket) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(r.line, t); i >= 0 {
+		r.line = slices.Delete(r.line, i, i+1)
+	}
+	if t.called {
+		r.call()
+	}
+}
+
+// next wakes one more.
+func (p *Pulls) next(r *room) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.call()
+}
+
+// call wakes the first in line.
+func (r *room) call() {
+	r.looked = time.Now()
+	if len(r.line) == 0 {
+		return
+	}
+	t := r.line[0]
+	r.line = r.line[1:]
+	t.called = true
+	t.wake <- struct{}{} // it holds one, and who has left the line is not called again
+}
+
+// tell wakes those who only read.
+func (r *room) tell() {
+	if r.news != nil {
+		close(r.news)
+		r.news = nil
+	}
+}
+
+// stir wakes whoever is at an endpoint, if anybody is.
+func (p *Pulls) stir(id uuid.UUID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.rooms[id]; r != nil {
+		r.call()
+	}
+}
+
+// Reader is somebody who reads on at an endpoint as new events come. Close it.
+type Reader struct {
+	p    *Pulls
+	id   uuid.UUID
+	room *room
+}
+
+// Follow begins to read on.
+func (p *Pulls) Follow(id uuid.UUID) *Reader { return &Reader{p, id, p.enter(id)} }
+
+// Close ends it.
+func (r *Reader) Close() { r.p.exit(r.id, r.room) }
+
+// News is closed when something came that the endpoint means, or that may change what it means. Ask for it before reading on, so that
+// nothing is missed between the two.
+func (r *Reader) News(e *Endpoint) <-chan struct{} {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	r.room.endpoint = e
+	if r.room.news == nil {
+		r.room.news = make(chan struct{})
+	}
+	return r.room.news
+}

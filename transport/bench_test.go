@@ -26,6 +26,10 @@ func (instant) Challenge(context.Context, commands.Challenge) (string, []byte, e
 	return "", nil, nil
 }
 
+func (instant) Publish(_ context.Context, _ domain.Semver, o []commands.Order) ([]commands.Result, error) {
+	return make([]commands.Result, len(o)), nil
+}
+
 func benchmark(b *testing.B, target, body string, headers ...string) {
 	w := newWorld(b)
 	w.people(b)

@@ -209,8 +209,10 @@ func (d *describer) everything() {
 			request: []any{new(commandHeaders), spec.Zero}, answer: new(commandAnswer),
 		})
 	}
+	d.add(operation{method: post, path: tenant + "/events", tag: "events", summary: "Publish an event of one's own app, as a CloudEvent 1.0: structured (application/cloudevents+json), batched (application/cloudevents-batch+json, all or none), or binary (ce- headers beside a body of JSON). By a token of the app itself.", request: []any{new(publishedEvent)}, answer: new(publishedAnswer)})
 	d.add(operation{method: post, path: tenant + "/users/{id}/export", tag: "queries", summary: "Everything about a user as one archive; that it was taken is recorded first.", media: "application/zip"})
 	d.add(operation{method: get, path: tenant + "/groups/{id}/members", tag: "queries", summary: "The members of a group; to members from other tenants those whom the tenant's policy lets them see.", request: []any{new(readHeaders), new(asOfParameter), new(pageParameters)}, answer: pageOf(readmodels.GroupMember{})})
+	d.add(operation{method: get, path: tenant + "/endpoints/{id}/stats", tag: "events", summary: "How an endpoint does: what waits for it, and what came of its attempts.", request: []any{new(readHeaders), new(statsParameters)}, answer: new(readmodels.EndpointStats)})
 	d.add(operation{method: get, path: tenant + "/jwks.json", tag: "licences", summary: "The keys by which what a vendor signed is verified, as a JWK Set (RFC 7517); none, whoever is asked for, if there are none.", open: true, answer: new(keySet), media: keySetMedia})
 	d.add(operation{method: get, path: manifestSchemaPath, tag: "apps", summary: "The JSON Schema (draft 2020-12) of the manifests of apps.", open: true, media: schemaMedia})
 	d.add(operation{method: get, path: tenant + "/tenant-apps/{id}/plan", tag: "apps", summary: "What a version of an app would bring into the tenant and take away, and all that is missing for it. The id is the name of the app, or the id that it has in the tenant.", request: []any{new(planParameters)}, answer: new(appPlan)})
@@ -221,6 +223,7 @@ func (d *describer) everything() {
 		}
 		d.collection(c, at)
 	}
+	d.pulling(tenant + "/endpoints/{id}")
 	d.gateway()
 	for _, prefix := range []string{"", tenant} {
 		d.access(prefix + "/access/v1")

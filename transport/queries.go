@@ -32,6 +32,8 @@ type View interface {
 	List(context.Context, readmodels.Collection, readmodels.Params) (readmodels.Page, error)
 	One(ctx context.Context, c readmodels.Collection, id string) (readmodels.Item, error)
 	History(ctx context.Context, c readmodels.Collection, id string, p readmodels.Params) (readmodels.Page, error)
+	// EndpointStats is how an endpoint does at a time, by the attempts of the window before it.
+	EndpointStats(ctx context.Context, id string, window time.Duration, at time.Time) (readmodels.EndpointStats, error)
 	// Export writes everything about a user as a ZIP archive. The tables must have seen the position.
 	Export(ctx context.Context, user domain.UserID, position int64, at time.Time, out io.Writer) error
 }
@@ -55,6 +57,8 @@ type question struct {
 	asOf  Moment
 	past  bool
 	least int64 // the answer must have seen this position
+
+	window string // of statistics; empty: the usual one
 }
 
 func (s *Server) list(of readmodels.Collection) func(*call) error {
@@ -228,7 +232,7 @@ func questionOf(c *call, takes string) (q question, err error) {
 }
 
 // take reads one parameter. What an address takes besides as_of is told in words.
-func (q *question) take(name, text, takes string, now time.Time) (err error) {
+func (q *question) take(name, text, takes string, now time.Time) (err error) { //nolint:cyclop // one case for each parameter
 	switch {
 	case name == "as_of":
 		q.past = true
@@ -244,6 +248,11 @@ func (q *question) take(name, text, takes string, now time.Time) (err error) {
 		if q.Cursor = text; text == "" {
 			return errEmpty
 		}
+	case name == "window" && strings.Contains(takes, name):
+		if _, ok := statsWindows[text]; !ok {
+			return errWindow
+		}
+		q.window = text
 	case strings.Contains(takes, "filter"):
 		if q.Filter == nil {
 			q.Filter = map[string]string{}

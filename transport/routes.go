@@ -61,8 +61,10 @@ func (s *Server) routes() []route {
 		{http.MethodGet, callbackPath + ":id", everybody, s.callback},
 		{http.MethodPost, callbackPath + ":id", everybody, s.callbackOfProgram},
 
+		{http.MethodPost, tenant + "/events", within, s.publish},
 		{http.MethodPost, tenant + "/users/:id/export", within, s.export},
 		{http.MethodGet, tenant + "/groups/:id/members", within, s.groupMembers},
+		{http.MethodGet, tenant + "/endpoints/:id/stats", within, s.endpointStats},
 		{http.MethodPost, tenant + "/access/v1/preview", within, s.preview},
 		{http.MethodGet, tenant + "/tenant-apps/:id/plan", within, s.planApp},
 		{http.MethodPost, tenant + "/entitlements/check", within, s.entitled},
@@ -79,6 +81,7 @@ func (s *Server) routes() []route {
 	for _, method := range askMethods {
 		list = append(list, route{method, gateway.AskPath, everybody, s.forwardAuth})
 	}
+	list = append(list, s.pullRoutes(tenant+"/endpoints/:id")...)
 	list = append(list, s.accessRoutes("", signedIn)...) // in the caller's own tenant
 	list = append(list, s.accessRoutes(tenant, within)...)
 	for _, c := range readmodels.Collections {

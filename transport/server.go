@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,7 @@ import (
 
 	"chancery/commands"
 	"chancery/domain"
+	"chancery/internal/cloudevents"
 	"chancery/internal/dcb"
 )
 
@@ -32,7 +34,9 @@ type Config struct {
 	Throttle   Throttle  // none: whoever likes may guess
 	Authn      commands.Authn
 
-	OIDC OIDC // none: nobody signs in by an issuer, and no bearer tokens of issuers are accepted
+	Pulls   Pulls               // none: there is nothing to pull
+	Outward cloudevents.Encoder // of events, for apps
+	OIDC    OIDC                // none: nobody signs in by an issuer, and no bearer tokens of issuers are accepted
 	// Secret is what a reference of a tenant's configuration stands for; that it is read is put on record first.
 	Secret func(ctx context.Context, tenant domain.TenantID, ref, purpose string) (string, error)
 	Claim  func(tenant uuid.UUID, t dcb.Tag) dcb.Tag // the stored form of a personal tag
@@ -72,6 +76,7 @@ type Commands interface {
 	Execute(context.Context, commands.Order) (commands.Result, error)
 	Batch(ctx context.Context, tenant domain.TenantID, orders []commands.Order, atomic bool) ([]commands.Outcome, error)
 	Challenge(ctx context.Context, c commands.Challenge) (ticket string, options []byte, err error)
+	Publish(ctx context.Context, running domain.Semver, orders []commands.Order) ([]commands.Result, error)
 }
 
 // Refusals puts refused commands on record, in the caller's own tenant; it must not wait. *commands.Refusals is one.
@@ -90,11 +95,17 @@ type Server struct {
 
 	following   turns
 	crossOrigin *http.CrossOriginProtection
+
+	closing chan struct{} // closed when the server is to stop: streams end, and who waits for events gets none
+	closed  sync.Once
 }
+
+// Close ends streams, and has nobody wait for events any more.
+func (s *Server) Close() { s.closed.Do(func() { close(s.closing) }) }
 
 // New makes a server. An error is a mistake in the program: a type that cannot be described.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, log: c.Log, echo: echo.New(), limits: newLimits(c.Rate, c.Burst), crossOrigin: http.NewCrossOriginProtection()}
+	s := &Server{config: c, log: c.Log, echo: echo.New(), limits: newLimits(c.Rate, c.Burst), crossOrigin: http.NewCrossOriginProtection(), closing: make(chan struct{})}
 	if s.config.Fingerprint == nil {
 		s.config.Fingerprint = commands.Fingerprint
 	}
@@ -136,7 +147,7 @@ func (s *Server) Routes() []*echo.Route { return s.echo.Routes() }
 
 // HTTP is a server for the listener of the caller. Who sends or reads too slowly is cut off.
 func (s *Server) HTTP() *http.Server {
-	return &http.Server{
+	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
@@ -145,4 +156,6 @@ func (s *Server) HTTP() *http.Server {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(s.Close)
+	return server
 }

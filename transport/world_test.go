@@ -374,6 +374,13 @@ func (v view) History(ctx context.Context, c readmodels.Collection, id string, _
 	return page, err
 }
 
+// EndpointStats knows how long the window was, of endpoints that there are.
+func (v view) EndpointStats(ctx context.Context, id string, window time.Duration, _ time.Time) (readmodels.EndpointStats, error) {
+	of := readmodels.Collection{Name: "endpoints", Kind: "endpoint"}
+	page, err := v.History(ctx, of, id, readmodels.Params{})
+	return readmodels.EndpointStats{Attempts: int64(window.Hours()), Position: page.Position}, err
+}
+
 // Export is a file with the user's id, in place of an archive.
 func (v view) Export(ctx context.Context, user domain.UserID, position int64, _ time.Time, out io.Writer) error {
 	users, _ := readmodels.CollectionOf("users")

@@ -191,7 +191,7 @@ func body(spec commands.Spec, id string) (text string, things bool) {
 }
 
 func isID(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && t.NumField() > 0 && t.Field(0).Type == reflect.TypeFor[uuid.UUID]()
+	return t == reflect.TypeFor[uuid.UUID]() || t.Kind() == reflect.Struct && t.NumField() > 0 && t.Field(0).Type == reflect.TypeFor[uuid.UUID]()
 }
 
 func plausible(name string, t reflect.Type, enum string) string {

@@ -106,18 +106,18 @@ func (c *accessChanges) compare(ctx context.Context, r dcb.Recorded) ([]commands
 // upTo has the index hear the log up to a position.
 func (c *accessChanges) upTo(ctx context.Context, position int64) error {
 	for c.index.Position() < position {
-		raws, err := c.app.store.Log.Page(ctx, c.index.Position(), int(min(followPage, position-c.index.Position())))
-		if err != nil {
-			return fmt.Errorf("follow the log: %w", err)
-		}
-		if len(raws) == 0 {
-			return fmt.Errorf("follow the log: nothing at %d, though %d was seen", c.index.Position()+1, position)
-		}
-		page, err := c.app.store.DecodeAll(raws)
+		after := c.index.Position()
+		page, through, err := ownEvents(ctx, c.app.store, after, int(min(followPage, position-after)))
 		if err != nil {
 			return err
 		}
-		if err := c.index.Apply(page); err != nil {
+		if through == after {
+			return fmt.Errorf("follow the log: nothing at %d, though %d was seen", after+1, position)
+		}
+		for len(page) > 0 && page[len(page)-1].Position > position {
+			page = page[:len(page)-1]
+		}
+		if err := c.index.ApplyOwn(page, after, min(through, position)); err != nil {
 			return err
 		}
 	}

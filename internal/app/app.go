@@ -21,10 +21,12 @@ import (
 	"chancery/internal/access"
 	"chancery/internal/apitoken"
 	"chancery/internal/codec"
+	"chancery/internal/deliveries"
 	"chancery/internal/due"
 	"chancery/internal/eventlog"
 	"chancery/internal/feed"
 	"chancery/internal/ledger"
+	"chancery/internal/pulls"
 	"chancery/internal/replay"
 	"chancery/internal/throttle"
 	"chancery/internal/vault"
@@ -62,6 +64,16 @@ type Config struct {
 
 	IssuerNetworks []netip.Prefix // that are not public and in which OpenID providers may be; none: no such ones
 	ReturnOrigins  []string       // of pages, beside our own, to which users may be sent back from their issuer
+
+	WebhookNetworks  []netip.Prefix  // that are not public and in which receivers of webhooks may be, also without TLS; none: no such ones
+	WebhookTimeout   time.Duration   // for one attempt; 0: 15 s
+	DeliverySchedule []time.Duration // how long after the attempt before it each one follows; none: domain.DeliverySchedule
+	DeliveryGiveUp   time.Duration   // of nothing but failure, after which an endpoint is disabled; 0: domain.GiveUpAfter
+	DeliveryKeep     time.Duration   // how long attempts and what they came to are kept; 0: 90 days; negative: for ever
+
+	BridgeURL    string // broker that the stream is copied to: nats://, kafka:// or amqp://; none: there is no bridge
+	BridgeTenant string // id or slug of the tenant whose events are copied; none: of all
+	BridgePrefix string // first word of subjects; none: chancery
 }
 
 // App is a running Chancery without its HTTP listener.
@@ -69,24 +81,27 @@ type App struct {
 	config Config
 	log    *slog.Logger
 
-	ledger    *ledger.Ledger
-	vault     *vault.Vault
-	raw       *eventlog.PG
-	store     *codec.Store
-	index     *access.Index
-	follower  *follower
-	erased    *erasedOnes
-	engine    *commands.Engine
-	refusals  *commands.Refusals
-	sightings *commands.Sightings
-	feed      *feed.Feed
-	reader    *readmodels.Reader
-	past      *replay.Past
-	due       *due.Watcher
-	throttle  *throttle.Throttle
-	resets    *commands.Resets
-	mailer    atomic.Pointer[mailer]
-	metrics   *metrics
+	ledger     *ledger.Ledger
+	vault      *vault.Vault
+	raw        *eventlog.PG
+	store      *codec.Store
+	index      *access.Index
+	follower   *follower
+	erased     *erasedOnes
+	engine     *commands.Engine
+	refusals   *commands.Refusals
+	sightings  *commands.Sightings
+	feed       *feed.Feed
+	reader     *readmodels.Reader
+	past       *replay.Past
+	due        *due.Watcher
+	throttle   *throttle.Throttle
+	resets     *commands.Resets
+	mailer     atomic.Pointer[mailer]
+	metrics    *metrics
+	directory  webhookDirectory
+	pulls      *pulls.Pulls
+	deliveries atomic.Pointer[deliveries.Engine]
 
 	gone    <-chan struct{} // closed when the private database ends by itself
 	stop    context.CancelFunc
@@ -120,7 +135,7 @@ func (a *App) open(ctx context.Context) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
 	for _, step := range []func(ctx, running context.Context) error{
-		a.openDatabase, a.openLog, a.openCommands, a.openAuthn, a.openErasures, a.openFeed, a.openQueries, a.openDue, a.openMail,
+		a.openDatabase, a.openLog, a.openPulls, a.openCommands, a.openAuthn, a.openErasures, a.openFeed, a.openQueries, a.openDue, a.openMail, a.openDeliveries, a.openForgetting,
 	} {
 		if err := step(ctx, running); err != nil {
 			return err
@@ -197,6 +212,8 @@ func (a *App) appended(events []eventlog.Raw) {
 	if m := a.mailer.Load(); m != nil {
 		m.appended(events)
 	}
+	a.pullable(events)
+	a.deliverable()
 }
 
 func (a *App) openCommands(_, running context.Context) error {
@@ -207,7 +224,7 @@ func (a *App) openCommands(_, running context.Context) error {
 	a.engine = &commands.Engine{
 		Store: a.store, Now: a.config.Now, Resolver: resolver,
 		Mint: a.mint, Hash: hash, Observe: a.metrics.command,
-		Follow: a.follower.upTo, Settle: a.settle, Mails: a.config.SMTPURL != "", Version: release(),
+		Follow: a.follower.upTo, Settle: a.settle, Mails: a.config.SMTPURL != "", Version: release(), PrivateWebhooks: len(a.config.WebhookNetworks) > 0,
 		Powerful: func(u domain.UserID) bool { return a.index.Powerful(u, a.config.Now()) },
 		Judge:    a.index.Judge,
 		Assigned: func(t domain.TenantID) []domain.RoleID { return a.index.Assigned(t) },
@@ -216,6 +233,7 @@ func (a *App) openCommands(_, running context.Context) error {
 			return a.vault.TokenSecret("signing-key", seed, id.String())
 		},
 		Tally: a.index.Tally, Seats: a.index.Seats,
+		Recorded: a.recorded, Reached: a.reached,
 	}
 	a.refusals, a.sightings = commands.NewRefusals(a.engine, a.log), commands.NewSightings(a.engine, a.log)
 	a.running.Go(func() { a.refusals.Run(running) })
@@ -239,7 +257,7 @@ func hash(token string) (prefix string, sum []byte) {
 func (a *App) projectors() []replay.Projection {
 	return []replay.Projection{
 		{Projector: projections.Core, Tables: projections.Core.Tables()},
-		{Projector: projections.Audit, Tables: projections.Audit.Tables()},
+		{Projector: projections.Audit, Tables: projections.Audit.Tables(), Grows: true},
 	}
 }
 
@@ -248,10 +266,15 @@ func (a *App) openFeed(ctx, running context.Context) error {
 	for _, p := range a.projectors() {
 		projectors = append(projectors, p.Projector)
 	}
+	followers, err := a.bridged()
+	if err != nil {
+		return err
+	}
+	again := &redeliveries{}
 	f, err := feed.New(feed.Config{
 		Pool: a.ledger.Pool(ledger.Project), Decode: a.store.Decode, Projectors: projectors,
-		Reactions: []feed.Reaction{a.cascades(), a.accessChanges(), a.appLicenses()},
-		Now:       a.config.Now, Log: a.log, Hooks: a.metrics.feed(),
+		Reactions: []feed.Reaction{a.cascades(), a.accessChanges(), a.appLicenses(), again, a.endpointNotices()}, Followers: followers,
+		Now: a.config.Now, Log: a.log, Hooks: again.waking(a.listening(a.metrics.feed()), a.wakeAll),
 	})
 	if err != nil {
 		return err
@@ -270,7 +293,7 @@ func (a *App) openFeed(ctx, running context.Context) error {
 }
 
 func (a *App) openQueries(ctx, _ context.Context) error {
-	a.reader = readmodels.New(readmodels.Config{Source: a.ledger, Opener: a.vault, Claim: a.store.Claim})
+	a.reader = readmodels.New(readmodels.Config{Source: a.ledger, Opener: a.vault, Claim: a.store.Claim, Means: (&subscribers{}).means})
 	past, err := replay.OpenPast(ctx, replay.PastConfig{
 		Owner: a.ledger.Pool(ledger.Owner), Project: a.ledger.Pool(ledger.Project),
 		Decode: a.store.Decode, Projections: a.projectors(), Now: a.config.Now, Log: a.log,
@@ -308,7 +331,7 @@ func (a *App) Ready(ctx context.Context) []string {
 	}
 	for _, s := range a.feed.Status() {
 		switch {
-		case s.Reaction: // what it is late with is put on record late; nobody is answered by it
+		case s.Reaction, s.Follower: // what it is late with happens late; nobody is answered by it
 		case s.Stuck > 0:
 			reasons = append(reasons, fmt.Sprintf("projector %s is stuck at event %d (%s)", s.Name, s.Stuck, s.StuckType))
 		case s.Lag > 30*time.Second:

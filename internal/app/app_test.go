@@ -13,6 +13,7 @@ import (
 	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/dcb"
+	"chancery/internal/deliveries/receivertest"
 	"chancery/internal/ledger"
 	"chancery/internal/pgtest"
 	"chancery/readmodels"
@@ -20,6 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	receivertest.Main()
 	if os.Getenv(crashData) != "" {
 		serveForCrash()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,14 +21,18 @@ import (
 	"time"
 )
 
-const crashData = "CHANCERY_TEST_SERVE_DATA"
+const (
+	crashData     = "CHANCERY_TEST_SERVE_DATA"
+	crashDatabase = "CHANCERY_TEST_SERVE_DATABASE" // none: its own
+)
 
 // serveForCrash is this test program, run again as a server that may be killed.
 func serveForCrash() {
 	ctx, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	err := Serve(ctx, Settings{
-		Data: os.Getenv(crashData), LogLevel: "warn",
+		Data: os.Getenv(crashData), DatabaseURL: os.Getenv(crashDatabase), LogLevel: "warn",
 		SMTPURL: os.Getenv("CHANCERY_SMTP_URL"), MailFrom: os.Getenv("CHANCERY_MAIL_FROM"), PublicURL: os.Getenv("CHANCERY_PUBLIC_URL"),
+		WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, WebhookTimeout: tormentTimeout, DeliverySchedule: tormentSchedule,
 	}, "127.0.0.1:0", true, os.Stdout)
 	if err == nil {
 		os.Exit(0)
@@ -43,10 +48,12 @@ type victim struct {
 
 var announced = regexp.MustCompile(`serves (http://\S+)`)
 
-func launch(t *testing.T, data string) *victim {
+func launch(t *testing.T, data string) *victim { t.Helper(); return launchOn(t, "", data) }
+
+func launchOn(t *testing.T, database, data string) *victim {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), crashData+"="+data)
+	cmd.Env = append(os.Environ(), crashData+"="+data, crashDatabase+"="+database)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

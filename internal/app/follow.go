@@ -9,6 +9,7 @@ import (
 
 	"chancery/internal/access"
 	"chancery/internal/codec"
+	"chancery/internal/dcb"
 	"chancery/internal/eventlog"
 )
 
@@ -56,18 +57,32 @@ func (f *follower) upTo(ctx context.Context, position int64) error {
 
 func (f *follower) read(ctx context.Context, position int64) error {
 	for f.index.Position() < position {
-		raws, err := f.store.Log.Page(ctx, f.index.Position(), followPage)
+		after := f.index.Position()
+		page, through, err := ownEvents(ctx, f.store, after, followPage)
 		if err != nil {
-			return fmt.Errorf("follow the log: %w", err)
+			return err
 		}
-		if len(raws) == 0 {
-			return fmt.Errorf("follow the log: nothing at %d, though %d was seen", f.index.Position()+1, position)
+		if through == after {
+			return fmt.Errorf("follow the log: nothing at %d, though %d was seen", after+1, position)
 		}
-		if err := f.apply(raws); err != nil {
+		f.erased.heard(page)
+		if err := f.index.ApplyOwn(page, after, through); err != nil {
 			return fmt.Errorf("follow the log: %w", err)
 		}
 	}
 	return nil
+}
+
+// ownEvents is a page for an index of access: what apps publish means nothing to it, however much there is of it.
+func ownEvents(ctx context.Context, s *codec.Store, after int64, limit int) (page []dcb.Recorded, through int64, err error) {
+	raws, through, err := s.Log.Own(ctx, after, limit)
+	if err != nil {
+		return nil, 0, fmt.Errorf("follow the log: %w", err)
+	}
+	if page, err = s.DecodeAll(raws); err != nil {
+		return nil, 0, fmt.Errorf("follow the log: %w", err)
+	}
+	return page, through, nil
 }
 
 // apply hears of erasures first: a key must be gone before anybody is told that the event was seen.

@@ -32,6 +32,7 @@ func privileges() (all []domain.PrivilegeRegistered, reads []domain.Privilege) {
 		add(s.Privilege, s.Doc)
 	}
 	add(commands.Export.Privilege, commands.Export.Doc)
+	add(commands.Publishing.Privilege, commands.Publishing.Doc)
 	for _, c := range readmodels.Collections {
 		add(c.Privilege(), "Read "+c.Name+".")
 		reads = append(reads, c.Privilege())

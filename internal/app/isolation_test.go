@@ -70,8 +70,17 @@ func furnish(t *testing.T, c caller, tenant string) map[string]string {
 	add("seat", "assign-seat", `{"license_id":"$license","user_id":"`+deputy+`"}`)
 	add("usage", "consume", `{"app":"vm-`+tenant+`","entitlement":"hours","amount":1}`)
 	add("activation", "activate-license", `{"license_id":"$license","fingerprint":"board"}`)
-	c.must(t, "root", "publish-app-version", `{"manifest":{"app":"vm-`+tenant+`","version":"1.0.0","privileges":[{"name":"vm-`+tenant+`.run","description":"run"}]}}`)
+	c.must(t, "root", "publish-app-version", `{"manifest":{"app":"vm-`+tenant+`","version":"1.0.0","privileges":[{"name":"vm-`+tenant+`.run","description":"run"}],"events":{"consumes":["core.user.*"]}}}`)
 	c.must(t, tenant, "enable-app", `{"app":"vm-`+tenant+`"}`)
+	add("endpoint", "create-endpoint", `{"app":"vm-`+tenant+`","kind":"pull","types":["core.user.*"]}`) // to a webhook something would be sent meanwhile
+	happened := c.command(tenant, "create-group", `{"name":"Handled"}`)
+	in["event"] = regexp.MustCompile(`"events":\[\{"position":"[0-9]+","id":"([^"]+)"`).FindStringSubmatch(happened.body)[1]
+	add("consumption", "consume-event", `{"event_id":"$event","app":"billing"}`)
+	add("pull", "create-endpoint", `{"app":"vm-`+tenant+`","kind":"pull","types":["core.user.*"]}`)
+	c.must(t, tenant, "commit-checkpoint", `{"endpoint_id":"`+in["pull"]+`","through":1}`)
+	puller := c.must(t, tenant, "create-endpoint", `{"app":"vm-`+tenant+`","kind":"pull","types":["core.user.*"]}`)
+	tested := regexp.MustCompile(`"events":\[\{"position":"[0-9]+","id":"([^"]+)"`).FindStringSubmatch(c.command(tenant, "test-endpoint", `{"id":"`+puller+`"}`).body)[1]
+	in["delivery"] = domain.DeliveryID(domain.EndpointID{UUID: uuid.MustParse(puller)}, uuid.MustParse(tested)).String() // pending, as nobody comes for it
 	in["tenant-app"] = domain.App("vm-" + tenant).In(domain.TenantID{UUID: uuid.MustParse(self)}).String()
 	return in
 }
@@ -111,6 +120,7 @@ func TestNothingTellsOrChangesAnotherTenantsThings(t *testing.T) {
 	root.must(t, "root", "dismiss-vendor", `{"tenant_id":"`+acme+`"}`) // a vendor makes a key without a word
 	theirs := furnish(t, root, "beta")
 	event := a.column(t, `SELECT position::text FROM core.events WHERE tenant_id = $1 ORDER BY position DESC LIMIT 1`, beta)[0]
+	a.settled(t) // the tables may lag
 	mine := readAllText(ann, "acme")
 	before := a.estate(t, beta)
 	server := a.handlerForTest(t).(*transport.Server)

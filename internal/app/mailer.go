@@ -14,6 +14,7 @@ import (
 
 	"chancery/commands"
 	"chancery/domain"
+	"chancery/internal/dcb"
 	"chancery/internal/eventlog"
 	"chancery/internal/ledger"
 	"chancery/internal/mail"
@@ -89,7 +90,7 @@ const (
 // appended wakes the mailer when a link was issued here. It never waits.
 func (m *mailer) appended(raws []eventlog.Raw) {
 	for _, raw := range raws {
-		if raw.Type != (domain.LinkIssued{}).EventType() {
+		if raw.Type != (domain.LinkIssued{}).EventType() || raw.SourceApp != dcb.Core {
 			continue
 		}
 		m.newest.Store(raw.Position)

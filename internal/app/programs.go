@@ -37,6 +37,16 @@ type Settings struct {
 	IssuerNetworks []netip.Prefix `help:"Networks, such as 10.0.0.0/8, that are not public and in which OpenID providers may be; none if absent." env:"CHANCERY_ISSUER_NETWORKS"`
 	ReturnOrigins  []string       `help:"Origins, such as https://app.example.org, of pages to which users may be sent back from an OpenID provider." env:"CHANCERY_RETURN_ORIGINS"`
 
+	WebhookNetworks  []netip.Prefix  `help:"Networks, such as 10.0.0.0/8, that are not public and in which receivers of webhooks may be, also without TLS; none if absent." env:"CHANCERY_WEBHOOK_NETWORKS"`
+	WebhookTimeout   time.Duration   `help:"For one attempt to deliver to a webhook." default:"15s" env:"CHANCERY_WEBHOOK_TIMEOUT"`
+	DeliverySchedule []time.Duration `help:"How long after the attempt before it each attempt to deliver follows; after the last one an event is a dead letter. 0s,5s,5m,30m,2h,5h,10h,14h,20h,24h if absent." env:"CHANCERY_DELIVERY_SCHEDULE"`
+	DeliveryGiveUp   time.Duration   `help:"An endpoint is disabled after so long of nothing but failure." default:"120h" env:"CHANCERY_DELIVERY_GIVE_UP"`
+	DeliveryKeep     time.Duration   `help:"How long deliveries that are done, and their attempts, are kept; below 0 for ever." default:"2160h" env:"CHANCERY_DELIVERY_KEEP"`
+
+	BridgeURL    string `help:"Broker that all events are copied to: nats://host:4222, kafka://host:9092,host:9092 or amqp://user:password@host:5672; none if absent." name:"bridge-url" env:"CHANCERY_BRIDGE_URL"`
+	BridgeTenant string `help:"Id or slug of the tenant whose events are copied to the broker; all tenants if absent." env:"CHANCERY_BRIDGE_TENANT"`
+	BridgePrefix string `help:"First word of the subjects on the broker." default:"chancery" env:"CHANCERY_BRIDGE_PREFIX"`
+
 	SMTPURL  string `help:"Mail server: smtps://user:password@host:port or smtp://… with STARTTLS; the variable keeps the password out of the list of processes. No mail is sent if absent." name:"smtp-url" env:"CHANCERY_SMTP_URL"`
 	MailFrom string `help:"Whom mail comes from, such as Chancery <chancery@example.org>." name:"mail-from" env:"CHANCERY_MAIL_FROM"`
 
@@ -52,7 +62,9 @@ func (s Settings) logger() *slog.Logger {
 func (s Settings) config() Config {
 	return Config{DatabaseURL: s.DatabaseURL, Data: s.Data, PGBin: s.PGBin, Tenancy: s.Tenancy, Migrate: true, Log: s.logger(), Keys: s.keys(), ErasureLedger: s.Erasures, TrustedProxies: s.TrustedProxies,
 		PublicURL: s.PublicURL, PasswordMemory: s.PasswordMemory, BreachedPasswords: s.BreachedPasswords, SMTPURL: s.SMTPURL, MailFrom: s.MailFrom,
-		IssuerNetworks: s.IssuerNetworks, ReturnOrigins: s.ReturnOrigins}
+		IssuerNetworks: s.IssuerNetworks, ReturnOrigins: s.ReturnOrigins,
+		WebhookNetworks: s.WebhookNetworks, WebhookTimeout: s.WebhookTimeout, DeliverySchedule: s.DeliverySchedule, DeliveryGiveUp: s.DeliveryGiveUp,
+		DeliveryKeep: s.DeliveryKeep, BridgeURL: s.BridgeURL, BridgeTenant: s.BridgeTenant, BridgePrefix: s.BridgePrefix}
 }
 
 // Version is the version of the program, as the build knows it.

@@ -24,7 +24,9 @@ import (
 
 	"chancery/domain"
 	"chancery/internal/access"
+	"chancery/internal/cloudevents"
 	"chancery/internal/feed"
+	"chancery/internal/masks"
 	"chancery/internal/oidc"
 	"chancery/internal/replay"
 	"chancery/readmodels"
@@ -41,6 +43,7 @@ func (a *App) edge() transport.Config {
 		Fresh: a.follower.Fresh, Bootstrap: a.bootstrapOverHTTP, Ready: a.Ready, Unavailable: unavailable, Fingerprint: a.fingerprint,
 		Observe: a.metrics.http, Metrics: promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}),
 		Now: a.config.Now, Log: a.log, Version: Version(), Rate: a.config.Rate, TrustedProxies: a.config.TrustedProxies,
+		Pulls: a.puller(), Outward: cloudevents.Encoder{Mask: masks.Payload},
 		Throttle: a.throttle, Authn: a.engine.Authn, Sightings: a.sightings, Resets: a.resets, PublicURL: a.statedURL(),
 		OIDC: oidc.New(oidc.Config{Now: a.config.Now, Allow: a.config.IssuerNetworks}), Secret: a.secret, Claim: a.store.Claim, SigningKeys: a.engine.SigningKeys, Origins: a.config.ReturnOrigins,
 	}

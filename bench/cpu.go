@@ -28,7 +28,9 @@ func (b *bench) usage() cpu {
 		switch {
 		case len(f) < 15:
 		case pid == self:
-			u.load, gone = ticks(f[11], f[12]), ticks(f[13], f[14])
+			u.load, gone = u.load+ticks(f[11], f[12]), ticks(f[13], f[14])
+		case pid == b.aside:
+			u.load += ticks(f[11], f[12])
 		case pid == postmaster || f[1] == postmaster:
 			u.postgres += ticks(f[11], f[12], f[13], f[14])
 		case f[1] == self && b.binary != "":

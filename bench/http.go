@@ -84,7 +84,7 @@ func (c *conn) send(request []byte) (status int, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, err
 	}
-	length := -1
+	length, chunked := -1, false
 	for {
 		if line, err = c.in.ReadSlice('\n'); err != nil {
 			return 0, err
@@ -95,11 +95,16 @@ func (c *conn) send(request []byte) (status int, err error) {
 		if value, found := bytes.CutPrefix(line, []byte(c.want)); found && c.want != "" {
 			c.wanted = string(bytes.TrimSpace(value))
 		}
+		chunked = chunked || bytes.HasPrefix(line, []byte("Transfer-Encoding: chunked"))
 		if value, found := bytes.CutPrefix(line, []byte("Content-Length: ")); found {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
 				return 0, err
 			}
 		}
+	}
+	if chunked {
+		c.body = c.body[:0]
+		return status, c.chunks()
 	}
 	if length < 0 {
 		return 0, errors.New("the answer has no length")
@@ -107,6 +112,28 @@ func (c *conn) send(request []byte) (status int, err error) {
 	c.body = append(c.body[:0], make([]byte, length)...)
 	_, err = io.ReadFull(c.in, c.body)
 	return status, err
+}
+
+// chunks reads a body that comes in pieces (RFC 9112, section 7.1).
+func (c *conn) chunks() error {
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		size, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 32)
+		if err != nil {
+			return err
+		}
+		from := len(c.body)
+		c.body = append(c.body, make([]byte, size)...)
+		if _, err := io.ReadFull(c.in, c.body[from:]); err != nil {
+			return err
+		}
+		if _, err := c.in.Discard(2); err != nil || size == 0 {
+			return err
+		}
+	}
 }
 
 // load is one request, sent over and over: a quick load tool.

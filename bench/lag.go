@@ -45,7 +45,7 @@ func (b *bench) lag(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(ctx) }()
 	span := 2 * b.span
-	measured, err := steadily(span, func() (time.Duration, error) { return l.one(ctx, in) })
+	measured, err := steadily(span, steady, func() (time.Duration, error) { return l.one(ctx, in) })
 	f.Close()
 	if err = errors.Join(err, <-ended); err != nil {
 		return err
@@ -55,7 +55,7 @@ func (b *bench) lag(ctx context.Context) error {
 		return err
 	}
 	defer plain.close()
-	visible, err := steadily(span, func() (time.Duration, error) { return plain.see(ctx) })
+	visible, err := steadily(span, steady, func() (time.Duration, error) { return plain.see(ctx) })
 	if err != nil {
 		return err
 	}
@@ -120,18 +120,18 @@ func (b *bare) see(ctx context.Context) (time.Duration, error) {
 	return time.Since(committed), nil
 }
 
-// steadily begins op at a steady rate, whether or not earlier ones are done, and summarises what they say they took.
-func steadily(span time.Duration, op func() (time.Duration, error)) (driven, error) {
+// steadily begins op at a steady rate a second, whether or not earlier ones are done, and summarises what they say they took.
+func steadily(span time.Duration, rate float64, op func() (time.Duration, error)) (driven, error) {
 	var mu sync.Mutex
 	var took []time.Duration
 	var failed error
 	var wg sync.WaitGroup
-	tick := time.NewTicker(time.Second / steady)
+	tick := time.NewTicker(time.Duration(float64(time.Second) / rate))
 	defer tick.Stop()
 	began, begun := time.Now(), 0
-	warm := int(span.Seconds() * steady / 10)
+	warm := int(span.Seconds() * rate / 10)
 	for now := began; now.Sub(began) < span; now = <-tick.C {
-		for due := int(now.Sub(began).Seconds() * steady); begun < due; begun++ {
+		for due := int(now.Sub(began).Seconds() * rate); begun < due; begun++ {
 			counts := begun >= warm
 			wg.Go(func() {
 				d, err := op()

@@ -13,6 +13,9 @@ import (
 	"runtime/pprof"
 	"syscall"
 	"time"
+
+	"chancery/internal/bridge/natstest"
+	"chancery/internal/deliveries/receivertest"
 )
 
 // bench is one run. Sections run one after another and put their rows into the table.
@@ -24,6 +27,7 @@ type bench struct {
 	table     table
 	binary    string // of the server; built at first use
 	history   *history
+	aside     string // process that receives what the server sends; part of the load
 }
 
 type section struct {
@@ -40,6 +44,10 @@ func sections() []section {
 		{"acting", (*bench).acting},
 		{"secrets", (*bench).secrets},
 		{"entitlements", (*bench).entitlements},
+		{"events", (*bench).events},
+		{"endpoints", (*bench).manyEndpoints},
+		{"pending", (*bench).pending},
+		{"bridge", (*bench).bridge},
 		{"gateway", (*bench).gateway},
 		{"sign-in", (*bench).signIns},
 		{"lag", (*bench).lag},
@@ -50,6 +58,8 @@ func sections() []section {
 }
 
 func main() {
+	receivertest.Main()
+	natstest.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
@@ -60,7 +70,7 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	only := flag.String("only", "", "run the sections that match: append commands access acting secrets entitlements gateway sign-in lag import rebuild sealed")
+	only := flag.String("only", "", "run the sections that match: append commands access acting secrets entitlements events endpoints pending bridge gateway sign-in lag import rebuild sealed")
 	seconds := flag.Float64("seconds", 5, "length of each measurement")
 	profile := flag.String("cpuprofile", "", "write a CPU profile of this process to a file; see -inprocess")
 	allocs := flag.String("memprofile", "", "write what this process allocated to a file; see -inprocess")

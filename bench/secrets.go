@@ -63,7 +63,7 @@ func (s *server) appToken(ctx context.Context, user, app string) (string, error)
 	}
 	defer closeAll()
 	end := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	body := fmt.Sprintf(`{"user_id":%q,"name":"bench","app":%q,"scopes":["core.secrets.read","core.entitlements.*"],"expires_at":%q}`, user, app, end)
+	body := fmt.Sprintf(`{"user_id":%q,"name":"bench","app":%q,"scopes":["core.secrets.read","core.entitlements.*","core.events.publish","core.endpoints.*"],"expires_at":%q}`, user, app, end)
 	if err := conns[0].ok(request("/v1/tenants/root/commands/issue-token", s.token, body)); err != nil {
 		return "", err
 	}

@@ -28,6 +28,7 @@ type server struct {
 	address   string // host:port
 	token     string
 	url, data string // of its database, and its data folder
+	pid       int    // 0: it runs in this process
 	stop      func()
 }
 
@@ -69,7 +70,8 @@ func (b *bench) build(ctx context.Context) error {
 // there runs the program until stop, or until ctx ends.
 func (s *server) there(ctx context.Context, binary string) error {
 	c := exec.CommandContext(ctx, binary, "serve", "--listen=127.0.0.1:0", "--log-level=warn", "--database-url="+s.url, "--data="+s.data,
-		"--trusted-proxies="+loopback.String()) // visitors say where they come from
+		"--trusted-proxies="+loopback.String(), // visitors say where they come from
+		"--webhook-networks="+loopback.String())
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 20 * time.Second
 	c.Stderr = os.Stderr
@@ -80,7 +82,7 @@ func (s *server) there(ctx context.Context, binary string) error {
 	if err := c.Start(); err != nil {
 		return err
 	}
-	s.stop = func() { _ = c.Cancel(); _ = c.Wait() }
+	s.pid, s.stop = c.Process.Pid, func() { _ = c.Cancel(); _ = c.Wait() }
 	line, err := bufio.NewReader(out).ReadString('\n')
 	_, after, found := strings.Cut(line, "http://")
 	if err != nil || !found {
@@ -93,7 +95,7 @@ func (s *server) there(ctx context.Context, binary string) error {
 
 // here runs the server in this process.
 func (s *server) here(ctx context.Context) error {
-	a, err := app.Open(ctx, app.Config{DatabaseURL: s.url, Data: s.data, Migrate: true, TrustedProxies: []netip.Prefix{loopback}})
+	a, err := app.Open(ctx, app.Config{DatabaseURL: s.url, Data: s.data, Migrate: true, TrustedProxies: []netip.Prefix{loopback}, WebhookNetworks: []netip.Prefix{loopback}})
 	if err != nil {
 		return err
 	}

@@ -136,7 +136,7 @@ func (p *pump) settleLine(q *parcel, r *record) {
 		return // flying until it is on record
 	}
 	l.closing = true
-	r.release = l.waiting > 0 && len(l.retrying) == 0
+	r.release = len(p.done) == 0 && (l.waiting > 0 || q.row) && len(l.retrying) == 0 // who had a row may have others behind it that are not counted
 }
 
 // judge keeps account of how the endpoint does, and disables it when that is due. mu is held.

@@ -8,7 +8,7 @@ import (
 
 // hungry reports whether there is room to read on. mu is held.
 func (p *pump) hungry(now time.Time) bool {
-	if !p.open(now) || len(p.fresh) >= p.ahead() || len(p.window) >= mostWindow+p.ep.Concurrency || len(p.lines) >= mostLines {
+	if !p.open(now) || len(p.fresh) >= p.ahead() || len(p.window) >= mostWindow+p.ep.Concurrency || len(p.lines) >= mostLines && len(p.done) == 0 {
 		return false
 	}
 	return !p.full() && p.pending < max(mostPending, p.ep.Concurrency)
@@ -91,6 +91,7 @@ func (p *pump) admit(ev *eventlog.Raw, meant bool) {
 	if sequence, ok := p.done[ev.TenantSeq]; ok {
 		delete(p.done, ev.TenantSeq)
 		p.last = max(p.last, sequence)
+		p.resume()
 		return
 	}
 	if !meant {

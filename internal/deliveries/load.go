@@ -130,7 +130,7 @@ func (p *pump) adopt(ep Endpoint) bool {
 	if p.closing {
 		return true // it will be made anew when it has ended
 	}
-	if ep.OrderBy != p.ep.OrderBy || ep.SkippedThrough > p.ep.SkippedThrough {
+	if ep.OrderBy != p.ep.OrderBy || ep.Full != p.ep.Full /* what is in hand has its data, or has not */ || ep.SkippedThrough > p.ep.SkippedThrough {
 		return false
 	}
 	p.set(ep)

@@ -216,7 +216,7 @@ func (p *pump) advance(q *parcel, r *record) {
 	l.flying, l.closing = 0, false
 	if r.release {
 		if r.released > 0 {
-			l.waiting--
+			l.waiting = max(0, l.waiting-1) // it may be one that was sent anew
 			l.add(r.released)
 			p.nextDue = p.e.cfg.Now()
 		} else {
@@ -225,6 +225,7 @@ func (p *pump) advance(q *parcel, r *record) {
 	}
 	switch {
 	case len(l.retrying) > 0:
+	case l.waiting > 0 && len(p.done) > 0: // resume lets it go
 	case l.waiting > 0: // it was made to wait after the outcome was known
 		l.flying, l.closing = q.seq, true
 		p.put(&record{kind: opens, q: q, release: true})

@@ -2,6 +2,7 @@ package deliveries
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -166,6 +167,10 @@ func (w *recorder) write(ctx context.Context, t *tables) error {
 	defer cancel()
 	b := &pgx.Batch{} // one round trip, and one transaction
 	now := w.e.cfg.Now()
+	if slices.ContainsFunc(t.rows.status, func(s string) bool { return s != statusDelivered }) {
+		// The cursor passes what is not delivered: its row MUST outlive a crash of the database. What is lost of the others is sent again.
+		b.Queue("SELECT set_config('synchronous_commit', 'on', true)")
+	}
 	if d := &t.rows; len(d.seq) > 0 {
 		b.Queue(rowsSQL, d.tenant, d.endpoint, d.seq, d.id, d.event, d.typ, d.position, d.app, d.sequence, d.key, d.status, d.attempts, d.round,
 			d.at, d.last, d.next, d.delivered, d.response, d.err, now)

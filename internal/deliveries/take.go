@@ -71,15 +71,8 @@ func (s *sharer) take(ctx context.Context, endpoints []Endpoint) error {
 	return nil
 }
 
-// lines reads what waits for its turn at endpoints that keep an order.
+// lines reads what waits for its turn at endpoints that keep an order, or kept one until now.
 func (s *sharer) lines(ctx context.Context, pumps []*pump, tenants, ids []uuid.UUID) error {
-	ordered := false
-	for _, p := range pumps {
-		ordered = ordered || p.ep.OrderBy != ""
-	}
-	if !ordered {
-		return nil
-	}
 	var n int64
 	var key string
 	var retrying []int64
@@ -92,10 +85,14 @@ func (s *sharer) lines(ctx context.Context, pumps []*pump, tenants, ids []uuid.U
 	}, linesSQL, tenants, ids)
 }
 
-// resume has those go on who wait for nothing that is still to come. mu is held.
+// resume has those go on who wait for nothing that is still to come. What has a row beyond the cursor may stand behind something that has
+// none, and was under way when it was left: all of that is read again first. mu is held.
 func (p *pump) resume() {
+	if len(p.done) > 0 {
+		return
+	}
 	for key, l := range p.lines {
-		if len(l.retrying) == 0 && !l.closing {
+		if len(l.retrying) == 0 && l.waiting > 0 && l.flying == 0 && !l.closing {
 			l.closing = true
 			p.put(&record{kind: opens, q: &parcel{key: key, row: true, recorded: true}, release: true})
 		}

@@ -8,12 +8,14 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 
 	"chancery/internal/dcb"
 	"chancery/internal/eventlog"
@@ -55,14 +57,31 @@ type said struct {
 	} `json:"cloudevent"`
 }
 
+// subjectOf is the thing that an event of Chancery's own changes, as kind:id: the tag of the kind that its type begins with, else the
+// first one that names a thing. Keyed hashes of what people are called are tags too, and stay here.
+func subjectOf(raw *eventlog.Raw) (subject string) {
+	kind, _, _ := strings.Cut(raw.Type, ".")
+	for _, t := range raw.Tags {
+		of, id, _ := strings.Cut(t, ":")
+		if uuid.Validate(id) != nil {
+			continue
+		}
+		if of == kind {
+			return t
+		}
+		if subject == "" {
+			subject = t
+		}
+	}
+	return subject
+}
+
 // AttributesOf is what is said of a stored event: in its app's words, and in ours if it is Chancery's own.
 func AttributesOf(raw *eventlog.Raw) (Attributes, error) {
 	var a Attributes
 	if raw.SourceApp == dcb.Core {
 		a = Attributes{ID: raw.ID.String(), Source: SourceOf(raw), Type: dcb.Core + "." + raw.Type, Time: raw.OccurredAt}
-		if len(raw.Tags) > 0 {
-			a.Subject = raw.Tags[0]
-		}
+		a.Subject = subjectOf(raw)
 	} else {
 		var s said
 		if err := json.Unmarshal(raw.Metadata, &s); err != nil {

@@ -31,7 +31,7 @@ func published(data, about string) *eventlog.Raw {
 func own() *eventlog.Raw {
 	return &eventlog.Raw{
 		Position: 7, ID: id, Tenant: acme, TenantSeq: 3, SourceApp: "core", Type: "user.registered", Payload: []byte(`{"email":"sealed:1:x"}`),
-		Metadata: []byte(`{"actor":"x"}`), Tags: []string{"user:1", "tenant:2"}, OccurredAt: at, CreatedAt: at.Add(time.Second),
+		Metadata: []byte(`{"actor":"x"}`), Tags: []string{"user:01a20b6b-6c8a-7daa-b22a-135e3fe23cce", "tenant:2"}, OccurredAt: at, CreatedAt: at.Add(time.Second),
 	}
 }
 
@@ -104,7 +104,7 @@ func TestChancerysOwnEventsAreMaskedAndSpeakForTheTenant(t *testing.T) {
 	e := read(t, encode(t, own(), true))
 	got := []string{e.ID(), e.Source(), e.Type(), e.Subject(), e.Time().Format(time.RFC3339Nano), string(e.Data())}
 	want := []string{
-		id.String(), "urn:chancery:tenant:" + acme.String(), "core.user.registered", "user:1", "2026-11-24T00:00:00.123456Z",
+		id.String(), "urn:chancery:tenant:" + acme.String(), "core.user.registered", "user:01a20b6b-6c8a-7daa-b22a-135e3fe23cce", "2026-11-24T00:00:00.123456Z",
 		`{"email":"masked user.registered"}`,
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -121,6 +121,11 @@ func TestAThinEventHasNoData(t *testing.T) {
 		if e := read(t, doc); e.Data() != nil || bytes.Contains(doc, []byte(`"data`)) {
 			t.Errorf("thin: %s", doc)
 		}
+	}
+	claimed := own()
+	claimed.Tags = []string{"user:" + strings.Repeat("5b", 32), "email:5b6f", "token:01a20b6b-6c8a-7daa-b22a-135e3fe23ccc", "user:01a20b6b-6c8a-7daa-b22a-135e3fe23ccd"}
+	if e := read(t, encode(t, claimed, false)); e.Subject() != "user:01a20b6b-6c8a-7daa-b22a-135e3fe23ccd" {
+		t.Errorf("subject of an event that claims an address too: %q", e.Subject())
 	}
 	untagged := own()
 	untagged.Tags = nil

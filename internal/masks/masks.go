@@ -22,7 +22,7 @@ var (
 )
 
 // hashing are the kinds of events that hold the hash of a token.
-var hashing = []string{"token.", "session.", "link."}
+var hashing = []string{"token.", "session.", "link.", "impersonation."}
 
 // Payload hides what there is to hide in an event of Chancery's own. Those of apps are not its business: what they sent is shown to the
 // byte.

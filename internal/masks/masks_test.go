@@ -15,6 +15,7 @@ func TestWhatNobodyMaySeeIsHiddenAndNothingElse(t *testing.T) {
 		{"user.renamed", `{"reason":"said \"sealed:1:x\" once","sealed:0":"sealed: no"}`, `{"reason":"said \"sealed:1:x\" once","sealed:0":"sealed: no"}`},
 		{"token.created", `{"hash":"abc","to":"sealed:1:z"}`, `{"hash":"[hash]","to":"[sealed]"}`},
 		{"session.started", `{"hash": "abc"}`, `{"hash":"[hash]"}`},
+		{"impersonation.started", `{"hash":"abc"}`, `{"hash":"[hash]"}`},
 		{"link.made", `{"hash":"abc","hashes":"abc"}`, `{"hash":"[hash]","hashes":"abc"}`},
 		{"manifest.published", `{"hash":"abc"}`, `{"hash":"abc"}`},
 	} {

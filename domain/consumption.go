@@ -22,6 +22,20 @@ type CheckpointCommitted struct {
 	Back       bool         `json:"back,omitzero"` // whatever it was before
 }
 
+// Checkpoint is how far the consumer of a pull endpoint has come; the zero one where it has not said so.
+type Checkpoint struct {
+	Committed bool
+	Through   int64 // tenant_seq
+}
+
+// After is what a checkpoint comes to when its consumer says so.
+func (c Checkpoint) After(said CheckpointCommitted) Checkpoint {
+	if said.Back || !c.Committed || said.Through > c.Through {
+		return Checkpoint{true, said.Through}
+	}
+	return c
+}
+
 func (EventConsumed) EventType() string       { return "consumption.recorded" }
 func (CheckpointCommitted) EventType() string { return "consumption.checkpointed" }
 

@@ -3,33 +3,32 @@ package domain
 import (
 	"encoding/base64"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"code.dny.dev/ssrf"
 	"github.com/google/uuid"
 )
 
-// Settled are the terms with their defaults filled in.
-func (t EndpointTerms) Settled(kind EndpointKind) EndpointTerms {
-	t.Types = sorted(slices.Clone(t.Types))
-	if t.Body == "" {
-		t.Body = Thin
-	}
+// DefaultTerms are those of which nothing is said.
+func DefaultTerms(kind EndpointKind) EndpointTerms {
+	t := EndpointTerms{Body: Thin}
 	switch kind {
 	case Webhook:
-		if t.Concurrency == 0 {
-			t.Concurrency = DefaultConcurrency
-		}
+		t.Concurrency = DefaultConcurrency
 	case Pull:
-		if t.Lease == 0 {
-			t.Lease = DefaultLease
-		}
-		if t.Attempts == 0 {
-			t.Attempts = DefaultAttempts
-		}
+		t.Lease, t.Attempts = DefaultLease, DefaultAttempts
 	}
+	return t
+}
+
+// Settled are the terms as they are recorded: each type once, in order. What is refused names types by their place, so it comes last.
+func (t EndpointTerms) Settled() EndpointTerms {
+	t.Types = sorted(t.Types)
 	return t
 }
 
@@ -43,7 +42,7 @@ func (t EndpointTerms) Check(kind EndpointKind, private bool) error {
 	}
 	switch kind {
 	case Webhook:
-		return FirstError(CheckWebhookURL("/url", t.URL, private), checkOrder("/order_by", t.OrderBy),
+		return FirstError(checkWebhookURL("/url", t.URL, private), checkOrder("/order_by", t.OrderBy),
 			between("/concurrency", t.Concurrency, 1, MostConcurrency), between("/per_second", t.PerSecond, 0, MostPerSecond),
 			absent(kind, "/lease_seconds", t.Lease != 0), absent(kind, "/max_attempts", t.Attempts != 0))
 	case Pull:
@@ -100,12 +99,16 @@ func (t EndpointTerms) BeyondReach(consumes, deliverable []EventPattern) (places
 	return places
 }
 
-// CheckWebhookURL refuses what events are not sent to. Where the host is, in the network, is judged at every attempt.
-func CheckWebhookURL(pointer, s string, private bool) error {
+// checkWebhookURL refuses what events are not sent to. Where a name leads, in the network, is judged at every attempt.
+func checkWebhookURL(pointer, s string, private bool) error {
 	u, err := url.Parse(s)
 	switch {
-	case s == "" || len(s) > MaxURL:
+	case s == "":
+		return Invalid(pointer, "is required for an endpoint of the kind %s", Webhook)
+	case len(s) > MaxURL:
 		return Invalid(pointer, "must be a URL of at most %d bytes", MaxURL)
+	case err == nil && strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r > '~' }):
+		return Invalid(pointer, "must have its host in ASCII: xn--bcher-kva.example stands for bücher.example")
 	case err != nil, u.Hostname() == "", u.Opaque != "", u.User != nil, strings.Contains(s, "#"),
 		strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }):
 		return Invalid(pointer, "must be an absolute URL without user and fragment")
@@ -114,7 +117,33 @@ func CheckWebhookURL(pointer, s string, private bool) error {
 	case !private && u.Port() != "" && u.Port() != "443":
 		return Invalid(pointer, "must be at port 443")
 	}
+	return FirstError(checkPort(pointer, u), checkHost(pointer, u.Hostname(), private))
+}
+
+func checkPort(pointer string, u *url.URL) error {
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || n == 0) {
+		return Invalid(pointer, "must be at a port from 1 to 65535")
+	}
 	return nil
+}
+
+// checkHost refuses addresses to which nothing is ever sent. A host whose last word is a number is no name
+// (https://url.spec.whatwg.org/#ends-in-a-number-checker) but an address, in whatever spelling.
+func checkHost(pointer, host string, private bool) error {
+	host = strings.TrimSuffix(host, ".")
+	at, err := netip.ParseAddr(host)
+	switch {
+	case err != nil && isNumber(host[strings.LastIndexByte(host, '.')+1:]):
+		return Invalid(pointer, "must have a name as its host, or an address that is written as 203.0.113.7 is")
+	case err == nil && !private && ssrf.New().SafeAddr(at.Unmap().WithZone("")) != nil:
+		return Invalid(pointer, "must not lead to an address that is not public")
+	}
+	return nil
+}
+
+func isNumber(word string) bool {
+	_, err := strconv.ParseUint(word, 0, 64) // 0x7f too
+	return err == nil || strings.Trim(word, "0123456789") == ""
 }
 
 // orderPointer is a pointer (RFC 6901) that is not the whole document.

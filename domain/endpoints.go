@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,7 @@ type EndpointCreated struct {
 	Kind     EndpointKind  `json:"kind"`
 	Terms    EndpointTerms `json:"terms"`
 	From     time.Time     `json:"from,omitzero"` // events recorded since then are meant too
+	Pool     Key           `json:"pool,omitzero"` // of all endpoints of the app in the tenant; absent from those that are not counted
 }
 
 // EndpointChanged gives an endpoint other terms, and says all of them anew. What was attempted before stays with its own schedule.
@@ -24,7 +26,8 @@ type EndpointChanged struct {
 }
 
 // EndpointSecretRotated gives a webhook its next keys: one for HMAC-SHA256 (v1) and one for Ed25519 (v1a), sealed under a key of the
-// version's own. Those before sign beside them until GraceUntil.
+// version's own. Those before sign beside them until GraceUntil, and those before these until the instant that was said then; if there is
+// no GraceUntil, none of them signs any longer.
 type EndpointSecretRotated struct {
 	Endpoint   EndpointID       `json:"endpoint"`
 	Version    EndpointSecretID `json:"version"`
@@ -51,9 +54,20 @@ type EndpointDisabled struct {
 	NotBefore    time.Time   `json:"not_before,omitzero"`    // it cannot be enabled earlier
 }
 
-// EndpointDeleted ends an endpoint for good. What is pending is not delivered; what was attempted stays on record.
+// EndpointSecretDestroyed destroys the key under which a version of a webhook's keys is sealed: nobody opens them any more, from backups
+// of the log neither. They sign no longer by then.
+type EndpointSecretDestroyed struct {
+	Endpoint EndpointID       `json:"endpoint"`
+	Version  EndpointSecretID `json:"version"`
+	Number   int              `json:"number"`
+	Erases   EndpointSecretID `json:"erases"` // the version again, for the database, which destroys the key
+}
+
+// EndpointDeleted ends an endpoint for good. What is pending is not delivered; what was attempted stays on record. Its keys are destroyed
+// right after it.
 type EndpointDeleted struct {
 	Endpoint EndpointID `json:"endpoint"`
+	Pool     Key        `json:"pool,omitzero"` // that it was counted in
 }
 
 // EndpointTested is a test event: it goes to this endpoint alone, whatever the endpoint asks for.
@@ -86,15 +100,16 @@ type RedeliveryRequested struct {
 	Failed   bool       `json:"failed,omitzero"` // dead letters only
 }
 
-func (EndpointCreated) EventType() string        { return "endpoint.created" }
-func (EndpointChanged) EventType() string        { return "endpoint.changed" }
-func (EndpointSecretRotated) EventType() string  { return "endpoint.secret-rotated" }
-func (EndpointEnabled) EventType() string        { return "endpoint.enabled" }
-func (EndpointDisabled) EventType() string       { return "endpoint.disabled" }
-func (EndpointDeleted) EventType() string        { return "endpoint.deleted" }
-func (EndpointTested) EventType() string         { return "endpoint.tested" }
-func (EndpointSecretRevealed) EventType() string { return "endpoint.secret-revealed" }
-func (RedeliveryRequested) EventType() string    { return "endpoint.redelivery-requested" }
+func (EndpointCreated) EventType() string         { return "endpoint.created" }
+func (EndpointChanged) EventType() string         { return "endpoint.changed" }
+func (EndpointSecretRotated) EventType() string   { return "endpoint.secret-rotated" }
+func (EndpointSecretDestroyed) EventType() string { return "endpoint.secret-destroyed" }
+func (EndpointEnabled) EventType() string         { return "endpoint.enabled" }
+func (EndpointDisabled) EventType() string        { return "endpoint.disabled" }
+func (EndpointDeleted) EventType() string         { return "endpoint.deleted" }
+func (EndpointTested) EventType() string          { return "endpoint.tested" }
+func (EndpointSecretRevealed) EventType() string  { return "endpoint.secret-revealed" }
+func (RedeliveryRequested) EventType() string     { return "endpoint.redelivery-requested" }
 
 // DataSubject is the version of the keys.
 func (e EndpointSecretRotated) DataSubject() uuid.UUID { return e.Version.UUID }
@@ -102,10 +117,13 @@ func (e EndpointSecretRotated) DataSubject() uuid.UUID { return e.Version.UUID }
 // BeginsSubject says that the version's data key is made here.
 func (EndpointSecretRotated) BeginsSubject() {}
 
+// ErasesSubject is the version, whose data key is destroyed.
+func (e EndpointSecretDestroyed) ErasesSubject() uuid.UUID { return e.Erases.UUID }
+
 var (
 	endpointEvents = dcb.Kind("endpoint",
 		dcb.Of[EndpointCreated](), dcb.Of[EndpointChanged](), dcb.Of[EndpointSecretRotated](), dcb.Of[EndpointEnabled](), dcb.Of[EndpointDisabled](),
-		dcb.Of[EndpointDeleted](), dcb.Of[EndpointTested](), dcb.Of[RedeliveryRequested]())
+		dcb.Of[EndpointDeleted](), dcb.Of[EndpointTested](), dcb.Of[RedeliveryRequested](), dcb.Of[EndpointSecretDestroyed]())
 	endpointReadingEvents = dcb.Kind("endpoint-reading", dcb.Of[EndpointSecretRevealed]())
 )
 
@@ -113,7 +131,10 @@ var (
 	ErrEndpointUnknown  = &Refusal{Missing, "not-found", "there is no such endpoint here"}
 	ErrEndpointCooling  = refuse("endpoint-cooling-down", "the endpoint was disabled a short while ago; it can be enabled again later")
 	ErrEndpointDisabled = refuse("endpoint-disabled", "the endpoint is disabled")
+	ErrEndpointKeys     = refuse("endpoint-keys-overlap", "as many keys of the endpoint as there may be sign beside the newest ones; grace_hours 0 ends them all")
+	ErrEndpointsTooMany = refuse("endpoints-too-many", "the app has as many endpoints in the tenant as it may have")
 	ErrEndpointKind     = refuse("endpoint-kind", "that is nothing for an endpoint of this kind")
+	ErrNothingToDeliver = refuse("nothing-to-deliver", "the endpoint has no delivery of this event: it does not ask for it or may not have it, the event came before the endpoint or was skipped, or the delivery is forgotten")
 	ErrTypesNotAllowed  = refuse("event-types-not-allowed", "the app's manifest, or the tenant's policy, does not let it have events of these types")
 )
 
@@ -172,9 +193,17 @@ const (
 	DefaultAttempts    = 10
 	MostAttempts       = 1000
 
-	SecretOverlap = 24 * time.Hour // for which the keys before sign beside those after a rotation
-	CoolDown      = time.Hour      // after Chancery itself disabled an endpoint
+	SecretOverlap  = 24 * time.Hour     // for which the keys before sign beside those after a rotation, unless it says otherwise
+	LongestOverlap = 7 * 24 * time.Hour // that it can say
+	MostOverlap    = 5                  // versions of keys beside the newest: each makes the header longer
+	CoolDown       = time.Hour          // after Chancery itself disabled an endpoint
 )
+
+// MostEndpoints is how many an app may have in a tenant that are not deleted.
+const MostEndpoints = 2000
+
+// EndpointPool is all endpoints of an app in a tenant. Whatever is created or deleted of it carries its tag.
+func EndpointPool(t TenantID, app App) Key { return Key("endpoints:" + t.String() + "/" + string(app)) }
 
 // EndpointState is what decisions need to know of an endpoint.
 type EndpointState struct {
@@ -185,19 +214,59 @@ type EndpointState struct {
 	Disabled  bool
 	Why       EndpointEnd
 	NotBefore time.Time
-	EnabledAt time.Time        // when it was last enabled again; zero: never
-	Secret    EndpointSecretID // the newest version
-	Number    int
+	EnabledAt time.Time      // when it was last enabled again; zero: never
+	Pool      Key            // that it is counted in; empty: it is not
+	Keys      EndpointKeys   // the newest
+	Before    []EndpointKeys // those before it that were not destroyed, the oldest first
+}
+
+// EndpointKeys are a version of the keys of a webhook.
+type EndpointKeys struct {
+	Version        EndpointSecretID
+	Number         int
+	Value, Private dcb.Sealed
+	Until          time.Time // those that were replaced sign no longer; zero: as soon as they were
+}
+
+// Overlap are the keys that sign beside the newest ones, the oldest first.
+func (s EndpointState) Overlap(now time.Time) []EndpointKeys {
+	return slices.DeleteFunc(slices.Clone(s.Before), func(k EndpointKeys) bool { return !now.Before(k.Until) })
+}
+
+// Over are those that do not, and were not destroyed.
+func (s EndpointState) Over(now time.Time) []EndpointKeys {
+	return slices.DeleteFunc(slices.Clone(s.Before), func(k EndpointKeys) bool { return now.Before(k.Until) })
+}
+
+// Rotate gives it its next keys. It changes nothing that a copy of the state has.
+func (s *EndpointState) Rotate(e EndpointSecretRotated) {
+	s.Before = slices.Clone(s.Before)
+	if s.Keys.Number > 0 {
+		s.Keys.Until = e.GraceUntil
+		s.Before = append(s.Before, s.Keys)
+	}
+	for i := range s.Before {
+		if e.GraceUntil.IsZero() {
+			s.Before[i].Until = time.Time{}
+		}
+	}
+	s.Keys = EndpointKeys{Version: e.Version, Number: e.Number, Value: e.Value, Private: e.Private}
+}
+
+// destroy leaves the newest keys where they are, empty: they may be gone only where the endpoint is.
+func (s *EndpointState) destroy(e EndpointSecretDestroyed) {
+	s.Before = slices.DeleteFunc(slices.Clone(s.Before), func(k EndpointKeys) bool { return k.Version == e.Version })
 }
 
 // EndpointOf is an endpoint of the tenant.
 func EndpointOf(id EndpointID) *dcb.Fact[EndpointState] {
 	return dcb.Ask(EndpointState{}, tags(id),
 		dcb.On(func(s *EndpointState, e EndpointCreated) {
-			*s = EndpointState{Exists: true, App: e.App, Kind: e.Kind, Terms: e.Terms}
+			*s = EndpointState{Exists: true, App: e.App, Kind: e.Kind, Terms: e.Terms, Pool: e.Pool}
 		}),
 		dcb.On(func(s *EndpointState, e EndpointChanged) { s.Terms = e.Terms }),
-		dcb.On(func(s *EndpointState, e EndpointSecretRotated) { s.Secret, s.Number = e.Version, e.Number }),
+		dcb.On((*EndpointState).Rotate),
+		dcb.On((*EndpointState).destroy),
 		dcb.OnMeta(func(s *EndpointState, _ EndpointEnabled, m dcb.Meta) {
 			s.Disabled, s.Why, s.NotBefore, s.EnabledAt = false, "", time.Time{}, m.At
 		}),
@@ -206,11 +275,11 @@ func EndpointOf(id EndpointID) *dcb.Fact[EndpointState] {
 	)
 }
 
-// EndpointSecretValue is the secret of a version of the keys.
+// EndpointSecretValue is the secret of a version of the keys; nothing if it was destroyed.
 func EndpointSecretValue(id EndpointSecretID) *dcb.Fact[dcb.Sealed] {
 	return dcb.Ask(dcb.Sealed{}, tags(id), dcb.On(func(v *dcb.Sealed, e EndpointSecretRotated) {
 		if e.Version == id { // it also names the version before it
 			*v = e.Value
 		}
-	}))
+	}), dcb.On(func(v *dcb.Sealed, _ EndpointSecretDestroyed) { *v = dcb.Sealed{} }))
 }

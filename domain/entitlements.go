@@ -168,7 +168,7 @@ func (id LicenseID) Entitlement(name string) uuid.UUID {
 	return uuid.NewSHA1(id.UUID, []byte("entitlement:"+name))
 }
 
-// Tally is what a meter shows.
+// Tally is what a meter shows; of a pool of endpoints, how many there are.
 type Tally struct {
 	Period string
 	Total  int64
@@ -191,6 +191,10 @@ func (t *Tally) Fold(event dcb.Event) {
 		if e.Period == t.Period {
 			t.Total = e.Total
 		}
+	case EndpointCreated:
+		t.Total++
+	case EndpointDeleted:
+		t.Total--
 	}
 }
 

@@ -1,17 +1,16 @@
 package domain
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"cel.dev/cel-go/cel"
-	"github.com/go-json-experiment/json/jsontext"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
 )
 
 // OutwardEvent is an event as apps see it. Data holds nothing that its reader must not know: sealed texts and hashes are masked.
@@ -19,27 +18,33 @@ type OutwardEvent struct {
 	ID      string
 	Source  string
 	Subject string
-	Type    string // see OutwardType
-	Tenant  string // its id
-	Time    time.Time
-	Data    []byte // JSON; absent where no filter reads it
+	Type    string    // see OutwardType
+	Tenant  string    // its id
+	Time    time.Time // when it was recorded, if nobody said when it was
+	Data    []byte    // JSON; absent where no filter reads it
 }
 
 // Selection is which events an endpoint asks for. It is immutable and safe for concurrent use.
 type Selection struct {
 	types  []EventPattern
 	filter cel.Program // nil: all of the types
+	needs  needs       // of the data
 }
 
 // Compile is which events the terms ask for.
-func (t EndpointTerms) Compile() (*Selection, error) {
-	s := &Selection{types: t.Types}
+func (t EndpointTerms) Compile() (s *Selection, err error) {
+	s = &Selection{types: t.Types}
 	if t.Filter == "" {
 		return s, nil
 	}
 	if len(t.Filter) > MaxFilter {
 		return nil, Invalid("/filter", "is longer than %d bytes", MaxFilter)
 	}
+	defer func() { // the last line: no filter is known that comes to it
+		if recover() != nil {
+			s, err = nil, Invalid("/filter", "cannot be read")
+		}
+	}()
 	ast, issues := filters.Compile(t.Filter)
 	switch {
 	case issues.Err() != nil:
@@ -47,11 +52,13 @@ func (t EndpointTerms) Compile() (*Selection, error) {
 	case !ast.OutputType().IsExactType(cel.BoolType):
 		return nil, Invalid("/filter", "must be true or false of an event, as data.size > 3 is; this is: %s", ast.OutputType())
 	}
-	if name := unwritten(ast.NativeRep().Expr()); name != "" {
-		return nil, Invalid("/filter", "what %s is given must be written out in the filter", name)
+	if wrong := misuse(ast.NativeRep().Expr()); wrong != "" {
+		return nil, Invalid("/filter", "%s", brief(wrong))
 	}
-	var err error
-	if s.filter, err = filters.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostTracking(costs{}), cel.CostLimit(filterCost)); err != nil {
+	s.needs = needsOf(ast.NativeRep().Expr())
+	c := costsOf(ast.NativeRep().Expr())
+	s.filter, err = filters.Program(ast, cel.CustomDecoratorV2(c.decorate), cel.EvalOptions(cel.OptOptimize), cel.CostTracking(c), cel.CostLimit(filterCost))
+	if err != nil {
 		return nil, Invalid("/filter", "%s", brief(err.Error()))
 	}
 	return s, nil
@@ -90,83 +97,41 @@ func (s *Selection) Asks(outward string) bool {
 
 // Means reports whether an event is asked for. A filter that fails on it, as on a field that is not there, does not ask for it.
 func (s *Selection) Means(e OutwardEvent) bool {
+	means, _ := s.Judge(e)
+	return means
+}
+
+// Judge is Means. What went wrong is a fault of ours and none of the filter or the event.
+func (s *Selection) Judge(e OutwardEvent) (means bool, err error) {
 	if !s.Asks(e.Type) {
-		return false
+		return false, nil
 	}
 	if s.filter == nil {
-		return true
+		return true, nil
 	}
-	data, err := parsed(e.Data)
+	defer func() {
+		if p := recover(); p != nil {
+			means, err = false, fmt.Errorf("evaluate a filter: %v", p)
+		}
+	}()
+	data, err := s.needs.read(e.Data)
 	if err != nil {
-		return false
+		return false, nil
 	}
 	out, _, err := s.filter.Eval(map[string]any{
 		"id": e.ID, "source": e.Source, "subject": e.Subject, "type": e.Type, "tenant": e.Tenant, "time": e.Time, "data": data,
 	})
-	return err == nil && out.Value() == true
+	if fault(err) {
+		return false, fmt.Errorf("evaluate a filter: %w", err)
+	}
+	return err == nil && out.Value() == true, nil
 }
 
-// parsed reads JSON as filters see it: whole numbers are whole, as long as 64 bits hold them.
-func parsed(doc []byte) (any, error) {
-	if len(doc) == 0 {
-		return nil, nil
-	}
-	return next(jsontext.NewDecoder(bytes.NewReader(doc)))
-}
-
-func next(d *jsontext.Decoder) (any, error) {
-	token, err := d.ReadToken()
-	if err != nil {
-		return nil, err
-	}
-	switch token.Kind() {
-	case jsontext.KindBeginObject:
-		return object(d)
-	case jsontext.KindBeginArray:
-		return array(d)
-	case jsontext.KindString:
-		return token.String(), nil
-	case jsontext.KindNumber:
-		if n, err := strconv.ParseInt(token.String(), 10, 64); err == nil {
-			return n, nil
-		}
-		return token.Float()
-	case jsontext.KindTrue, jsontext.KindFalse:
-		return token.Bool(), nil
-	case jsontext.KindNull:
-		return nil, nil
-	default:
-	}
-	return nil, io.ErrUnexpectedEOF
-}
-
-func object(d *jsontext.Decoder) (any, error) {
-	all := map[string]any{}
-	for d.PeekKind() != jsontext.KindEndObject {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		key := name.String() // before the next token takes its place
-		if all[key], err = next(d); err != nil {
-			return nil, err
-		}
-	}
-	_, err := d.ReadToken()
-	return all, err
-}
-
-func array(d *jsontext.Decoder) (any, error) {
-	all := []any{}
-	for d.PeekKind() != jsontext.KindEndArray {
-		v, err := next(d)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	_, err := d.ReadToken()
-	return all, err
+// fault reports whether it is CEL that failed, which recovers from what panics in it, and not the filter on the event.
+func fault(err error) bool {
+	var failed *types.Err
+	var stopped interpreter.EvalCancelledError
+	return err != nil && !errors.As(err, &failed) && !errors.As(err, &stopped)
 }
 
 var eventPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}((\.[a-z0-9][a-z0-9_-]{0,62}){1,6}|(\.[a-z0-9][a-z0-9_-]{0,62}){0,6}\.\*)$`)

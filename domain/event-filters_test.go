@@ -114,8 +114,16 @@ func TestABadFilterIsRefusedInAFewWords(t *testing.T) {
 		`data.l.map(x, x) == []`: "undeclared reference to 'map'", `string(data.n) == "1"`: "undeclared reference to 'string'",
 		`data.s + "x" == data.t`: "+ is not part of the language",
 		`data.s.matches(data.p)`: "what matches is given must be written out", `timestamp(data.s) > time`: "what timestamp is given must be written out",
-		`data.ref.matches("(")`:                                                   "invalid matches argument",
-		`data.ref.matches("((a{50}){50}){9}")`:                                    "invalid matches argument",
+		`data.s.matches(["a"][0])`: "what matches is given must be written out", `matches("a", data.s)`: "what matches is given must be written out",
+		`data.ref.matches("(")`:                                                   "no regular expression",
+		`data.ref.matches("((a{50}){50}){9}")`:                                    "no regular expression",
+		`data.ref.matches("(a?){490}b")`:                                          "repeats too much",
+		`data.ref.matches("a{900}")`:                                              "repeats too much",
+		`time.getHours("Zz/a") == 9`:                                              "getHours takes no time zone",
+		`[time][0].getFullYear("+01:00") > 1`:                                     "getFullYear takes no time zone",
+		`data.l.exists(z, time.getDayOfWeek(z) == 1)`:                             "getDayOfWeek takes no time zone",
+		`data.t.getSeconds("UTC") == 1`:                                           "getSeconds takes no time zone",
+		`data.l.exists_one(x, x == 1)`:                                            "undeclared reference to 'exists_one'",
 		`true && ` + strings.Repeat("(", 500) + "true" + strings.Repeat(")", 491): "", // deeper than a person writes
 		strings.Repeat("[", 900):                                                  "", strings.Repeat("!", 900): "", strings.Repeat("{1:", 300): "",
 		strings.Repeat("a?", 450):           "",
@@ -139,11 +147,43 @@ func TestABadFilterIsRefusedInAFewWords(t *testing.T) {
 	}
 }
 
+func TestARegularExpressionMayCount(t *testing.T) {
+	for expr, want := range map[string]bool{"^[a-z]{4}/": true, "^[a-z]{5}/": false, "^(ac|me){2,3}/shop$": true, `p{1}$`: true, `\\pL{4,}`: true} {
+		if got := selection(t, `subject.matches("`+expr+`")`, "*").Means(pushed); got != want {
+			t.Errorf("%s matches: %v", expr, got)
+		}
+	}
+}
+
+func TestAFilterReadsWhatItNames(t *testing.T) {
+	many := pushed
+	many.Data = []byte(`{"n":1,"n":2,"l":[` + listOf(20_000, "1") + `],"o":{"n":3,"l":[]}}`)
+	for filter, want := range map[string]bool{
+		`data.n == 2 && data.o.n == 3`:                      true,
+		`data.n == 2 && !has(data.gone)`:                    true,
+		`type == "github.push"`:                             true,
+		`size(data.l) > 1 || data.n == 2`:                   false, // more than is read
+		`data["n"] == 2`:                                    false, // all of it is read
+		`[data].exists(d, d.n == 2)`:                        false,
+		`data.exists(name, name == "n")`:                    false,
+		`[data.o].exists(data, data.n == 3)`:                true, // a name of its own
+		`["n"].exists(name, data.o[name] == 3)`:             true,
+		`data.o.exists(name, name == "n") && has(data.o.l)`: true,
+	} {
+		if got := selection(t, filter, "*").Means(many); got != want {
+			t.Errorf("%s means it: %v", filter, got)
+		}
+	}
+}
+
 // TestAHostileFilterTakesLittle: whatever it does with a large event, it stops at a cost.
 func TestAHostileFilterTakesLittle(t *testing.T) {
 	large := pushed
-	large.Data = []byte(`{"s":"` + strings.Repeat("a", 200_000) + `","t":"` + strings.Repeat("a", 200_000) + `","l":[` + listOf(20_000, "1") + `]}`)
+	large.Data = []byte(`{"s":"` + strings.Repeat("a", 200_000) + `","t":"` + strings.Repeat("a", 200_000) + `","l":[` + listOf(2_500, "1") + `]}`)
 	for _, filter := range []string{
+		`data.s.matches("(a?){110}b") || data.s.matches("(a?){24}$")`,
+		`data.l.exists(a, ` + strings.Repeat("true&&", 150) + `data.gone)`,
+		doubled(30, "z == z"), doubled(30, "z in [z]"),
 		`data.l.all(a, data.l.all(b, data.l.all(c, data.l.all(d, a - b - c - d < 0))))`,
 		`data.l.all(a, data.s.matches("(a*)*(a*)*(a|aa)+$"))`,
 		`data.l.exists(a, data.l.exists(b, data.gone.x))`,
@@ -170,6 +210,59 @@ func TestAHostileFilterTakesLittle(t *testing.T) {
 		if took > 5*time.Second || mb > 300 {
 			t.Errorf("%s took %v and %d MB", filter, took, mb)
 		}
+	}
+}
+
+// TestAFilterMayDoWhatPeopleNeed: the documentation promises so much.
+func TestAFilterMayDoWhatPeopleNeed(t *testing.T) {
+	order := pushed
+	order.Data = []byte(`{"text":"` + strings.Repeat("a", 8_000) + `x","lines":[` + listOf(249, `{"sku":"a","n":1}`) + `,{"sku":"x","n":2}]}`)
+	for _, filter := range []string{`data.lines.exists(l, l.sku == "x")`, `data.lines.all(l, l.n > 0)`, `data.text.contains("ax")`, `data.text.matches("a+x$")`, `data.text.matches("[a-z]{3}x")`} {
+		if !selection(t, filter, "*").Means(order) {
+			t.Errorf("%s is too much", filter)
+		}
+	}
+}
+
+// doubled has z be a list of two lists of two lists and so on.
+func doubled(n int, last string) string {
+	return "[[data]].exists(z," + strings.Repeat("[[z,z]].exists(z,", n) + last + " && data.gone" + strings.Repeat(")", n+1)
+}
+
+// FuzzAFilter: none panics, be it read or evaluated.
+func FuzzAFilter(f *testing.F) {
+	for _, filter := range []string{`data.a == 1`, `data.ref.matches("a{2}|(b)")`, `data.l.exists(x, x in [1, "a", data])`, `{"a": [data]}["a"][0].b > 0.5`,
+		`time - timestamp("2026-01-01T00:00:00Z") < duration("1h")`, `has(data.a) ? -data.a % 2 == 1 : !(id < "x")`, `data.all(k, k.endsWith("a") || size(k) > 2)`} {
+		f.Add(filter, string(pushed.Data))
+	}
+	f.Fuzz(func(t *testing.T, filter, data string) {
+		s, err := domain.EndpointTerms{Types: []domain.EventPattern{"*"}, Filter: filter}.Compile()
+		if err != nil {
+			if strings.Contains(err.Error(), "cannot be read") {
+				t.Errorf("%q: %v", filter, err)
+			}
+			return
+		}
+		e := pushed
+		e.Data = []byte(data)
+		began := time.Now()
+		if _, err := s.Judge(e); err != nil || time.Since(began) > 5*time.Second {
+			t.Errorf("%q on %q: %v after %v", filter, data, err, time.Since(began))
+		}
+	})
+}
+
+func BenchmarkAFilter(b *testing.B) {
+	for _, filter := range []string{`data.size > 2`, `subject.startsWith("acme/")`, `data.ref.matches("^refs/heads/") && data.by.name != "bot" && data.commits.exists(c, c.n == 2)`} {
+		s, err := domain.EndpointTerms{Types: []domain.EventPattern{"*"}, Filter: filter}.Compile()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(filter, func(b *testing.B) {
+			for b.Loop() {
+				s.Means(pushed)
+			}
+		})
 	}
 }
 

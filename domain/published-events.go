@@ -24,12 +24,13 @@ type Published struct {
 
 // CloudEvent is what an app said about an event besides its type and its data (CloudEvents 1.0.2, section 3.1).
 type CloudEvent struct {
-	ID         string         `json:"id"`
-	Source     string         `json:"source"`
-	Subject    string         `json:"subject,omitzero"`
-	Time       time.Time      `json:"time,omitzero"`
-	DataSchema string         `json:"dataschema,omitzero"`
-	Extensions jsontext.Value `json:"extensions,omitzero"` // an object of strings, numbers and booleans
+	ID              string         `json:"id"`
+	Source          string         `json:"source"`
+	Subject         string         `json:"subject,omitzero"`
+	Time            time.Time      `json:"time,omitzero"`
+	DataContentType string         `json:"datacontenttype,omitzero"` // as it was told; absent: application/json
+	DataSchema      string         `json:"dataschema,omitzero"`
+	Extensions      jsontext.Value `json:"extensions,omitzero"` // an object of strings, numbers and booleans
 }
 
 // EventType is the app's own.
@@ -57,12 +58,13 @@ func published(app, typ string, data, envelope []byte) dcb.Foreign {
 const (
 	MaxEventData   = 256 << 10 // bytes of the data of one event
 	MaxEventBatch  = 100       // events in one request
-	MaxEventName   = 255       // bytes of an event's id, source, subject and of each extension
+	MaxEventName   = 255       // bytes of an event's id, source, subject and media type
+	MaxExtension   = 1 << 10   // bytes of an extension that is a text: a tracestate has 512 and more
 	MostExtensions = 20
 )
 
 var (
-	ErrNotTheApp      = &Refusal{Forbidden, "not-the-app", "only a token of the app itself publishes its events and consumes in its name"}
+	ErrNotTheApp      = &Refusal{Forbidden, "not-the-app", "only a token of the app itself publishes its events; in its name consumes, besides, who has the privilege on it and no token of another app"}
 	ErrTypeUndeclared = refuse("event-type-undeclared", "the version of the app that is at work in the tenant does not declare events of this type")
 	ErrPayloadInvalid = refuse("event-data-invalid", "the data is not as the app's manifest declares it")
 	ErrEventIDReused  = refuse("event-id-reused", "an event with this id and source, and other content, was published before")

@@ -48,13 +48,17 @@ type Env struct {
 	Judge func(domain.Change) domain.Verdict
 	// Keygen makes the seed of a signing key's private key (RFC 8032, section 5.1.5); the same for a repeated request.
 	Keygen func(domain.SigningKeyID) [32]byte
-	// Tally is what a meter shows, and Seats who has seats of a pool, as far as Rights have seen, which is all that the decision
+	// Tally is what a meter or a pool of endpoints shows, and Seats who has seats of a pool, as far as Rights have seen, which is all that the decision
 	// has; see domain.Tallied. What the same request decided before it is not in them.
 	Tally func(domain.Key) domain.Tally
 	Seats func(domain.Key) domain.Seats
 	// Recorded reports whether the tenant has an event of that id, and Reached whether it has one of that tenant_seq. May be nil: it has none.
 	Recorded func(context.Context, uuid.UUID) (bool, error)
 	Reached  func(ctx context.Context, seq int64) (bool, error)
+	// Delivers reports whether an event was or is to be delivered to an endpoint, as of now. May be nil: it is not.
+	Delivers func(ctx context.Context, id domain.EndpointID, event uuid.UUID) (bool, error)
+	// Checkpoint is how far the consumer of a pull endpoint has come, as of now. May be nil: it has not said so.
+	Checkpoint func(context.Context, domain.EndpointID) (domain.Checkpoint, error)
 	// Ahead is what the same request decided before this, as far as it is recorded in that tenant. May be nil: nothing.
 	Ahead func(domain.TenantID) []dcb.Event
 	// counts keeps what is made of Ahead, for all decisions of a batch. May be nil: each makes its own.

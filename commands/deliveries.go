@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,7 +18,7 @@ const (
 	readEndpoints  = domain.Privilege("core.endpoints.read")
 )
 
-// RedeliverEvent has an event delivered anew, whatever came of it before. An event that has not been attempted yet has its turn anyway.
+// RedeliverEvent has an event delivered anew, whatever came of it before. One that is pending, waits or is handed out has its turn anyway.
 type RedeliverEvent struct {
 	Endpoint domain.EndpointID `json:"endpoint_id" required:"true" description:"the endpoint"`
 	Event    uuid.UUID         `json:"event_id" required:"true" description:"the event"`
@@ -26,13 +27,27 @@ type RedeliverEvent struct {
 // Target is the endpoint.
 func (c RedeliverEvent) Target() dcb.Tagger { return c.Endpoint }
 
-// Decide asks for the event. Whether it was attempted is no matter of history: deliveries are kept beside the log.
+// Decide asks for the event, if the endpoint was or is to be sent it. Deliveries are kept beside the log, so the decision does not rely on
+// the answer; what becomes of a delivery meanwhile is dealt with when the request is done.
 func (c RedeliverEvent) Decide(env Env) dcb.Decision {
-	return env.redelivery(redeliverEvent, c.Endpoint, func() (domain.RedeliveryRequested, error) {
-		if c.Event == uuid.Nil {
-			return domain.RedeliveryRequested{}, domain.Invalid("/event_id", "is required")
+	there, delivers := false, false
+	look := func(ctx context.Context) (err error) {
+		if there, err = env.recorded(ctx, c.Event); there && err == nil && env.Delivers != nil {
+			delivers, err = env.Delivers(ctx, c.Endpoint, c.Event)
 		}
-		return domain.RedeliveryRequested{Endpoint: c.Endpoint, Event: c.Event}, nil
+		return err
+	}
+	return env.redelivery(redeliverEvent, c.Endpoint, look, func() (domain.RedeliveryRequested, error) {
+		e := domain.RedeliveryRequested{Endpoint: c.Endpoint, Event: c.Event}
+		switch {
+		case c.Event == uuid.Nil:
+			return e, domain.Invalid("/event_id", "is required")
+		case !there:
+			return e, domain.At("/event_id", domain.ErrEventUnknown)
+		case !delivers:
+			return e, domain.At("/event_id", domain.ErrNothingToDeliver)
+		}
+		return e, nil
 	})
 }
 
@@ -48,7 +63,7 @@ func (c RedeliverRange) Target() dcb.Tagger { return c.Endpoint }
 
 // Decide asks for the span, as far as it has passed.
 func (c RedeliverRange) Decide(env Env) dcb.Decision {
-	return env.redelivery(redeliverRange, c.Endpoint, func() (domain.RedeliveryRequested, error) {
+	return env.redelivery(redeliverRange, c.Endpoint, nil, func() (domain.RedeliveryRequested, error) {
 		e := domain.RedeliveryRequested{Endpoint: c.Endpoint, From: c.From.UTC(), Until: c.Until.UTC()}
 		switch {
 		case c.From.IsZero():
@@ -76,21 +91,34 @@ func (c RedeliverFailed) Target() dcb.Tagger { return c.Endpoint }
 
 // Decide asks for the dead letters.
 func (c RedeliverFailed) Decide(env Env) dcb.Decision {
-	return env.redelivery(redeliverDead, c.Endpoint, func() (domain.RedeliveryRequested, error) {
+	return env.redelivery(redeliverDead, c.Endpoint, nil, func() (domain.RedeliveryRequested, error) {
 		return domain.RedeliveryRequested{Endpoint: c.Endpoint, Failed: true}, nil
 	})
 }
 
-// redelivery is what the three have in common: an endpoint that may be asked, and is open.
-func (env Env) redelivery(p domain.Privilege, id domain.EndpointID, what func() (domain.RedeliveryRequested, error)) dcb.Decision {
+// redelivery is what the three have in common: an endpoint that may be asked, and is open. Only then does it look.
+func (env Env) redelivery(
+	p domain.Privilege, id domain.EndpointID, look func(context.Context) error, what func() (domain.RedeliveryRequested, error),
+) dcb.Decision {
 	endpoint := domain.EndpointOf(id)
-	return dcb.From(endpoint).Decide(func() ([]dcb.Event, error) {
-		e, err := what()
-		if err := domain.FirstError(env.mayRedeliver(endpoint.Value, p), err); err != nil {
+	refusal := func() error {
+		if err := env.mayRedeliver(endpoint.Value, p); err != nil || !endpoint.Value.Disabled {
+			return err
+		}
+		return domain.At("/endpoint_id", domain.ErrEndpointDisabled)
+	}
+	return dcb.From(endpoint).Consult(func(ctx context.Context) error {
+		if look != nil && refusal() == nil {
+			return look(ctx)
+		}
+		return nil
+	}).Decide(func() ([]dcb.Event, error) {
+		if err := refusal(); err != nil {
 			return nil, err
 		}
-		if endpoint.Value.Disabled {
-			return nil, domain.At("/endpoint_id", domain.ErrEndpointDisabled)
+		e, err := what()
+		if err != nil {
+			return nil, err
 		}
 		return dcb.Emit(e)
 	})

@@ -50,20 +50,31 @@ func (c EnableEndpoint) Decide(env Env) dcb.Decision {
 	})
 }
 
-// DeleteEndpoint ends an endpoint for good. What is pending is not delivered.
+// DeleteEndpoint ends an endpoint for good, with all its keys. What is pending is not delivered.
 type DeleteEndpoint struct {
 	ID domain.EndpointID `json:"id" required:"true" description:"the endpoint"`
 }
 
 func (c DeleteEndpoint) Target() dcb.Tagger { return c.ID }
 
+// Erasing says that the answer waits for the erasure ledger.
+func (DeleteEndpoint) Erasing() {}
+
 func (c DeleteEndpoint) Decide(env Env) dcb.Decision {
 	e := domain.EndpointOf(c.ID)
 	return dcb.From(e).Decide(func() ([]dcb.Event, error) {
-		if err := env.mayOnEndpoint(e.Value, "core.endpoints.delete"); err != nil {
+		const remove = "core.endpoints.delete"
+		if gone := !e.Value.Exists && e.Value.App != ""; gone && env.Rights.Holds(remove, e.Value.App.Scope()) {
+			return nil, nil // so that it can be sent again until it is on record; see ErrOffRecord
+		}
+		if err := env.mayOnEndpoint(e.Value, remove); err != nil {
 			return nil, err
 		}
-		return dcb.Emit(domain.EndpointDeleted{Endpoint: c.ID})
+		all := e.Value.Before
+		if e.Value.Kind == domain.Webhook {
+			all = append(all, e.Value.Keys)
+		}
+		return append([]dcb.Event{domain.EndpointDeleted{Endpoint: c.ID, Pool: e.Value.Pool}}, destroyedKeys(c.ID, all)...), nil
 	})
 }
 

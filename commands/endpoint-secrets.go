@@ -43,33 +43,53 @@ func (k endpointKeys) event(number int) domain.EndpointSecretRotated {
 	}
 }
 
-// RotateEndpointSecret gives a webhook other keys. Those so far sign beside them for a while.
+// destroyedKeys is what destroys versions of an endpoint's keys.
+func destroyedKeys(id domain.EndpointID, all []domain.EndpointKeys) (events []dcb.Event) {
+	for _, k := range all {
+		events = append(events, domain.EndpointSecretDestroyed{Endpoint: id, Version: k.Version, Number: k.Number, Erases: k.Version})
+	}
+	return events
+}
+
+// RotateEndpointSecret gives a webhook other keys. Those so far sign beside them for a while, each as long as was said when it was replaced.
+// Those that sign no longer are destroyed.
 type RotateEndpointSecret struct {
 	ID     domain.EndpointID `json:"id" required:"true" description:"the endpoint"`
 	Secret domain.SecretText `json:"secret,omitzero" description:"the key to sign with, whsec_ and the base64 of 24 to 64 bytes; made if absent"`
-	Grace  *int              `json:"grace_hours,omitzero" description:"how long the keys so far sign too; 24 if absent, 0 for no longer"`
+	Grace  *int              `json:"grace_hours,omitzero" minimum:"0" maximum:"168" description:"how long the keys in force sign too, 24 if absent; those before them sign as long as was said then, and with 0 none signs any longer"`
 }
 
-const mostGraceHours = 7 * 24
+const mostGraceHours = int(domain.LongestOverlap / time.Hour)
 
 func (c RotateEndpointSecret) Target() dcb.Tagger { return c.ID }
 
 func (c RotateEndpointSecret) Decide(env Env) dcb.Decision {
 	e := domain.EndpointOf(c.ID)
-	return dcb.From(e).Decide(func() ([]dcb.Event, error) {
+	d := dcb.From(e)
+	if c.Secret != "" { // is it the one in force?
+		d = d.Unsealing()
+	}
+	return d.Decide(func() ([]dcb.Event, error) {
 		grace, err := c.grace()
 		if err := domain.FirstError(err, c.checkSecret(), env.mayOnEndpoint(e.Value, "core.endpoints.rotate-secret")); err != nil {
 			return nil, err
 		}
-		if e.Value.Kind != domain.Webhook {
+		switch overlap := e.Value.Overlap(env.Now); {
+		case e.Value.Kind != domain.Webhook:
 			return nil, domain.At("/id", domain.ErrEndpointKind)
+		case c.Secret != "" && string(c.Secret) == e.Value.Keys.Value.Reveal():
+			return nil, nil
+		case grace > 0 && len(overlap) >= domain.MostOverlap:
+			return nil, domain.At("/id", domain.ErrEndpointKeys)
 		}
-		next := env.endpointKeys(c.ID, c.Secret).event(e.Value.Number + 1)
-		next.Previous = e.Value.Secret
+		next := env.endpointKeys(c.ID, c.Secret).event(e.Value.Keys.Number + 1)
+		next.Previous = e.Value.Keys.Version
 		if grace > 0 {
 			next.GraceUntil = env.Now.Add(grace)
 		}
-		return dcb.Emit(next)
+		after := e.Value
+		after.Rotate(next)
+		return append([]dcb.Event{next}, destroyedKeys(c.ID, after.Over(env.Now))...), nil
 	})
 }
 
@@ -114,7 +134,7 @@ func (c RevealEndpointSecret) Decide(env Env) dcb.Decision {
 			return nil, domain.At("/id", domain.ErrEndpointKind)
 		}
 		return dcb.Emit(domain.EndpointSecretRevealed{
-			Endpoint: domain.EndpointReading(c.ID), Version: e.Value.Secret, Number: e.Value.Number, Purpose: c.Purpose,
+			Endpoint: domain.EndpointReading(c.ID), Version: e.Value.Keys.Version, Number: e.Value.Keys.Number, Purpose: c.Purpose,
 		})
 	})
 }

@@ -1,7 +1,7 @@
 package commands
 
 import (
-	"slices"
+	"cmp"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,15 +15,15 @@ type CreateEndpoint struct {
 	ID          domain.EndpointID     `json:"id,omitzero" description:"id of the new endpoint; made if absent"`
 	App         domain.App            `json:"app" required:"true" description:"the app that gets the events; it is enabled in the tenant"`
 	Kind        domain.EndpointKind   `json:"kind" required:"true" enum:"webhook,pull" description:"webhook: events are sent to its URL; pull: the app comes for them"`
-	Types       []domain.EventPattern `json:"types" required:"true" description:"types of events such as core.user.registered, or the first words of some and .* after; no more than the app's manifest consumes and the policy events.deliverable allows"`
-	Filter      string                `json:"filter,omitzero" description:"CEL over id, source, subject, type, tenant, time and data, true of the events that are meant; all of the types if absent"`
-	URL         string                `json:"url,omitzero" description:"of a webhook: where events are sent to"`
+	Types       []domain.EventPattern `json:"types" required:"true" minItems:"1" maxItems:"50" description:"types of events such as core.user.registered, or the first words of some and .* after; no more than the app's manifest consumes and the policy events.deliverable allows"`
+	Filter      string                `json:"filter,omitzero" maxLength:"1000" description:"CEL over id, source, subject, type, tenant, time and data, true of the events that are meant, of 1,000 bytes at most; all of the types if absent"`
+	URL         string                `json:"url,omitzero" maxLength:"2000" description:"of a webhook: where events are sent to"`
 	Body        domain.BodyKind       `json:"body,omitzero" enum:"thin,full" description:"thin: what happened to what; full: the data too; thin if absent"`
 	OrderBy     string                `json:"order_by,omitzero" description:"of a webhook: subject, or a JSON pointer into the data; events alike in it arrive in order"`
-	Concurrency int                   `json:"concurrency,omitzero" description:"of a webhook: the most requests at once; 10 if absent"`
-	PerSecond   int                   `json:"per_second,omitzero" description:"of a webhook: the most requests in a second; no bound if absent"`
-	Lease       int                   `json:"lease_seconds,omitzero" description:"of a pull endpoint: how long a receiver has to handle an event; 30 if absent"`
-	Attempts    int                   `json:"max_attempts,omitzero" description:"of a pull endpoint: how often an event is handed out before it is a dead letter; 10 if absent"`
+	Concurrency *int                  `json:"concurrency,omitzero" minimum:"1" maximum:"100" description:"of a webhook: the most requests at once; 10 if absent"`
+	PerSecond   *int                  `json:"per_second,omitzero" minimum:"0" maximum:"10000" description:"of a webhook: the most requests in a second; no bound if absent or 0"`
+	Lease       *int                  `json:"lease_seconds,omitzero" minimum:"1" maximum:"43200" description:"of a pull endpoint: how long a receiver has to handle an event; 30 if absent"`
+	Attempts    *int                  `json:"max_attempts,omitzero" minimum:"1" maximum:"1000" description:"of a pull endpoint: how often an event is handed out before it is a dead letter; 10 if absent"`
 	Description string                `json:"description,omitzero" description:"what it is for"`
 	From        time.Time             `json:"from,omitzero" description:"events recorded since then are meant too; those from now on if absent"`
 	Secret      domain.SecretText     `json:"secret,omitzero" description:"of a webhook: the key to sign with, whsec_ and the base64 of 24 to 64 bytes; made if absent"`
@@ -34,11 +34,18 @@ func (c CreateEndpoint) Target() dcb.Tagger { return c.ID }
 
 func (c CreateEndpoint) Scope() domain.Scope { return c.App.Scope() }
 
+// Lane is one for all endpoints of the app: they are counted.
+func (c CreateEndpoint) Lane() string { return "endpoints/" + string(c.App) }
+
 func (c CreateEndpoint) terms() domain.EndpointTerms {
-	return domain.EndpointTerms{
-		Description: c.Description, Types: c.Types, Filter: c.Filter, URL: c.URL, Body: c.Body, OrderBy: c.OrderBy,
-		Concurrency: c.Concurrency, PerSecond: c.PerSecond, Lease: c.Lease, Attempts: c.Attempts,
-	}.Settled(c.Kind)
+	t := domain.DefaultTerms(c.Kind)
+	t.Description, t.Types, t.Filter, t.URL, t.OrderBy = c.Description, c.Types, c.Filter, c.URL, c.OrderBy
+	t.Body = cmp.Or(c.Body, t.Body)
+	set(&t.Concurrency, c.Concurrency)
+	set(&t.PerSecond, c.PerSecond)
+	set(&t.Lease, c.Lease)
+	set(&t.Attempts, c.Attempts)
+	return t
 }
 
 func (c CreateEndpoint) Decide(env Env) dcb.Decision {
@@ -46,8 +53,8 @@ func (c CreateEndpoint) Decide(env Env) dcb.Decision {
 	if err := domain.FirstError(c.App.Check("/app"), terms.Check(c.Kind, env.PrivateWebhooks), c.checkSecret(), c.checkFrom(env)); err != nil {
 		return refused(err)
 	}
-	used, reach := domain.Used[domain.EndpointCreated](c.ID), env.reachOf(c.App)
-	return reach.from(used).Decide(func() ([]dcb.Event, error) {
+	used, reach, pool := domain.Used[domain.EndpointCreated](c.ID), env.reachOf(c.App), domain.EndpointPool(env.Tenant, c.App)
+	return reach.from(used, domain.Tallied(pool)).Decide(func() ([]dcb.Event, error) {
 		if err := env.maySubscribe(); err != nil {
 			return nil, err
 		}
@@ -57,7 +64,12 @@ func (c CreateEndpoint) Decide(env Env) dcb.Decision {
 		if err := reach.allows(terms); err != nil {
 			return nil, err
 		}
-		events := []dcb.Event{domain.EndpointCreated{Endpoint: c.ID, App: c.App, Kind: c.Kind, Terms: terms, From: c.From.UTC()}}
+		if env.tally(pool).Total >= domain.MostEndpoints {
+			return nil, domain.At("/app", domain.ErrEndpointsTooMany)
+		}
+		events := []dcb.Event{domain.EndpointCreated{
+			Endpoint: c.ID, App: c.App, Kind: c.Kind, Terms: terms.Settled(), From: c.From.UTC(), Pool: pool,
+		}}
 		if c.Kind == domain.Webhook {
 			events = append(events, env.endpointKeys(c.ID, c.Secret).event(1))
 		}
@@ -136,15 +148,15 @@ func (r *reach) allows(t domain.EndpointTerms) error {
 // ChangeEndpoint gives an endpoint other terms. What is absent stays; what was attempted before stays with its own schedule.
 type ChangeEndpoint struct {
 	ID          domain.EndpointID      `json:"id" required:"true" description:"the endpoint"`
-	Types       *[]domain.EventPattern `json:"types,omitzero" description:"types of events, or patterns of them; those so far if absent"`
-	Filter      *string                `json:"filter,omitzero" description:"CEL, true of the events that are meant; empty for all of the types"`
-	URL         *string                `json:"url,omitzero" description:"of a webhook: where events are sent to"`
+	Types       *[]domain.EventPattern `json:"types,omitzero" minItems:"1" maxItems:"50" description:"types of events, or patterns of them; those so far if absent"`
+	Filter      *string                `json:"filter,omitzero" maxLength:"1000" description:"CEL, true of the events that are meant, of 1,000 bytes at most; empty for all of the types"`
+	URL         *string                `json:"url,omitzero" maxLength:"2000" description:"of a webhook: where events are sent to"`
 	Body        *domain.BodyKind       `json:"body,omitzero" enum:"thin,full" description:"thin or full"`
 	OrderBy     *string                `json:"order_by,omitzero" description:"of a webhook: subject, or a JSON pointer into the data; empty for no order"`
-	Concurrency *int                   `json:"concurrency,omitzero" description:"of a webhook: the most requests at once"`
-	PerSecond   *int                   `json:"per_second,omitzero" description:"of a webhook: the most requests in a second; 0 for no bound"`
-	Lease       *int                   `json:"lease_seconds,omitzero" description:"of a pull endpoint: how long a receiver has to handle an event"`
-	Attempts    *int                   `json:"max_attempts,omitzero" description:"of a pull endpoint: how often an event is handed out before it is a dead letter"`
+	Concurrency *int                   `json:"concurrency,omitzero" minimum:"1" maximum:"100" description:"of a webhook: the most requests at once"`
+	PerSecond   *int                   `json:"per_second,omitzero" minimum:"0" maximum:"10000" description:"of a webhook: the most requests in a second; 0 for no bound"`
+	Lease       *int                   `json:"lease_seconds,omitzero" minimum:"1" maximum:"43200" description:"of a pull endpoint: how long a receiver has to handle an event"`
+	Attempts    *int                   `json:"max_attempts,omitzero" minimum:"1" maximum:"1000" description:"of a pull endpoint: how often an event is handed out before it is a dead letter"`
 	Description *string                `json:"description,omitzero" description:"what it is for"`
 }
 
@@ -161,9 +173,6 @@ func (c ChangeEndpoint) terms(t domain.EndpointTerms) domain.EndpointTerms {
 	set(&t.Lease, c.Lease)
 	set(&t.Attempts, c.Attempts)
 	set(&t.Description, c.Description)
-	t.Types = slices.Clone(t.Types)
-	slices.Sort(t.Types)
-	t.Types = slices.Compact(t.Types)
 	return t
 }
 
@@ -204,7 +213,7 @@ func (c ChangeEndpoint) Decide(env Env) dcb.Decision {
 				return nil, err
 			}
 		}
-		if terms.Equal(e.Value.Terms) {
+		if terms = terms.Settled(); terms.Equal(e.Value.Terms) {
 			return nil, nil
 		}
 		return dcb.Emit(domain.EndpointChanged{Endpoint: c.ID, Terms: terms})
@@ -235,12 +244,22 @@ func (c TestEndpoint) Target() dcb.Tagger { return c.ID }
 
 func (c TestEndpoint) Decide(env Env) dcb.Decision {
 	e := domain.EndpointOf(c.ID)
-	return dcb.From(e).Decide(func() ([]dcb.Event, error) {
+	var app *dcb.Fact[domain.TenantApp]
+	return dcb.From(e).Then(func() []dcb.AnyFact {
+		if app != nil || !e.Value.Exists {
+			return nil
+		}
+		app = domain.TenantAppOf(env.Tenant, e.Value.App)
+		return []dcb.AnyFact{app}
+	}).Decide(func() ([]dcb.Event, error) {
 		if err := domain.FirstError(domain.CheckText("/message", c.Message), env.mayOnEndpoint(e.Value, "core.endpoints.test")); err != nil {
 			return nil, err
 		}
-		if e.Value.Disabled {
+		switch {
+		case e.Value.Disabled:
 			return nil, domain.At("/id", domain.ErrEndpointDisabled)
+		case !app.Value.Enabled:
+			return nil, domain.At("/id", domain.ErrAppNotEnabled)
 		}
 		return dcb.Emit(domain.EndpointTested{Endpoint: c.ID, Message: c.Message})
 	})

@@ -240,6 +240,7 @@ func by(r rights) commands.Env {
 		Tenant: acme, Now: now, Rights: r, Resolver: zone{}, Privileged: true,
 		Secret: func(purpose string, id uuid.UUID) string { return "secret " + purpose + " " + id.String() },
 		Hash:   hashed, Authn: commandstest.Authn{}, Mails: true,
+		Tally:  func(domain.Key) domain.Tally { return domain.Tally{} },
 		Keygen: func(id domain.SigningKeyID) [32]byte { return sha256.Sum256(id.UUID[:]) },
 	}
 }

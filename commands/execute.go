@@ -38,6 +38,10 @@ type Engine struct {
 	// Recorded reports whether a tenant has an event of that id, and Reached whether it has one of that tenant_seq. May be nil: none has.
 	Recorded func(context.Context, domain.TenantID, uuid.UUID) (bool, error)
 	Reached  func(ctx context.Context, t domain.TenantID, seq int64) (bool, error)
+	// Delivers reports whether an event was or is to be delivered to an endpoint of a tenant. May be nil: none is.
+	Delivers func(context.Context, domain.TenantID, domain.EndpointID, uuid.UUID) (bool, error)
+	// Checkpoint is how far the consumer of a tenant's pull endpoint has come. May be nil: none has.
+	Checkpoint func(context.Context, domain.TenantID, domain.EndpointID) (domain.Checkpoint, error)
 	// Mails says that mail can be sent from here.
 	Mails bool
 	// PrivateWebhooks says that webhooks may go to networks of the operator's own.
@@ -312,6 +316,16 @@ func (e *Engine) looking(t domain.TenantID, env Env) Env {
 	}
 	if e.Reached != nil {
 		env.Reached = func(ctx context.Context, seq int64) (bool, error) { return e.Reached(ctx, t, seq) }
+	}
+	if e.Delivers != nil {
+		env.Delivers = func(ctx context.Context, id domain.EndpointID, event uuid.UUID) (bool, error) {
+			return e.Delivers(ctx, t, id, event)
+		}
+	}
+	if e.Checkpoint != nil {
+		env.Checkpoint = func(ctx context.Context, id domain.EndpointID) (domain.Checkpoint, error) {
+			return e.Checkpoint(ctx, t, id)
+		}
 	}
 	return env
 }

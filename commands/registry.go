@@ -74,7 +74,7 @@ var Registry = []Spec{
 
 	of[CreateSecret]("core.secrets.create", "Keep a value for an app, sealed."),
 	of[RotateSecret]("core.secrets.rotate", "Give a secret its next value.").own(),
-	of[ReadSecret]("core.secrets.read", "Tell a secret's value, once its reading is on record.").own().anew(),
+	of[ReadSecret]("core.secrets.read", "Tell a secret's value, once its reading is on record; an Idempotency-Key has no effect.").own().anew(),
 	of[DisableSecret]("core.secrets.disable", "Keep everybody from reading a secret.").own(),
 	of[EnableSecret]("core.secrets.enable", "Let a disabled secret be read again.").own(),
 	of[DestroySecretVersion]("core.secrets.destroy-version", "Destroy a value that was replaced, for good.").own(),
@@ -86,8 +86,8 @@ var Registry = []Spec{
 	of[EnableEndpoint]("core.endpoints.enable", "Have a disabled endpoint go on, with what came meanwhile or without.").own(),
 	of[DisableEndpoint]("core.endpoints.disable", "Stop an endpoint; what is pending waits.").own(),
 	of[DeleteEndpoint]("core.endpoints.delete", "End an endpoint for good.").own(),
-	of[RotateEndpointSecret]("core.endpoints.rotate-secret", "Give a webhook other keys; the answer shows the new one once.").own(),
-	of[RevealEndpointSecret]("core.endpoints.reveal-secret", "Tell the key that a webhook signs with, once that is on record.").own().anew().stepUp(),
+	of[RotateEndpointSecret]("core.endpoints.rotate-secret", "Give a webhook other keys; the answer shows the new one once.").own().stepUp(),
+	of[RevealEndpointSecret]("core.endpoints.reveal-secret", "Tell the key that a webhook signs with, once that is on record; an Idempotency-Key has no effect.").own().anew().stepUp(),
 	of[TestEndpoint]("core.endpoints.test", "Send an endpoint a test event.").own(),
 
 	of[RegisterPrivilege]("core.privileges.register", "Make a privilege known on the platform.").onPlatform(),

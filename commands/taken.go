@@ -24,12 +24,16 @@ func (env Env) tally(key domain.Key) domain.Tally {
 	if c == nil {
 		c = newCounts()
 	}
-	for _, event := range ahead[c.tallied:] { // each tells the total that it leads to
+	for _, event := range ahead[c.tallied:] { // most tell the total that they lead to
 		switch e := event.(type) {
 		case domain.UsageRecorded:
 			c.tallies[e.Meter] = domain.Tally{Period: e.Period, Total: e.Total}
 		case domain.UsageReversed:
 			c.tallies[e.Meter] = domain.Tally{Period: e.Period, Total: e.Total}
+		case domain.EndpointCreated: // these do not
+			env.fold(c.tallies, e.Pool, e)
+		case domain.EndpointDeleted:
+			env.fold(c.tallies, e.Pool, e)
 		}
 	}
 	c.tallied = len(ahead)
@@ -37,6 +41,16 @@ func (env Env) tally(key domain.Key) domain.Tally {
 		return t
 	}
 	return env.Tally(key)
+}
+
+// fold takes an event that tells no total into what was counted before it.
+func (env Env) fold(tallies map[domain.Key]domain.Tally, key domain.Key, event dcb.Event) {
+	t, counted := tallies[key]
+	if !counted {
+		t = env.Tally(key)
+	}
+	t.Fold(event)
+	tallies[key] = t
 }
 
 // seats are those of a pool.

@@ -37,66 +37,78 @@ func sent(t *testing.T, l *ledger.Ledger, endpoint domain.EndpointID, statuses .
 
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
-// delivering is what is due, since which attempt, and when.
-const delivering = `SELECT tenant_seq || ' ' || status || ' ' || round || COALESCE(' ' || to_char(next_attempt_at AT TIME ZONE 'UTC', 'DD HH24:MI'), '') || CASE WHEN delivered_at IS NULL THEN '' ELSE ' was delivered' END
-	FROM core.event_deliveries WHERE endpoint_id = '%s' ORDER BY tenant_seq`
-
-func TestWhatIsRedeliveredIsDueAtOnceWithARoundOfItsOwn(t *testing.T) {
-	mine, other := domain.EndpointID{UUID: uid('p', 1)}, domain.EndpointID{UUID: uid('p', 2)}
-	statuses := []string{"delivered", "dead", "retrying", "leased", "waiting", "delivered"}
-	as := []string{
-		"1 delivered 0 was delivered", "2 dead 0", "3 retrying 0 05 12:03", "4 leased 0 05 12:04", "5 waiting 0", "6 delivered 0 was delivered",
-	}
-	anew := map[int]string{1: "1 retrying 1 04 18:00 was delivered", 2: "2 retrying 2 04 18:00", 3: "3 retrying 3 04 18:00", 6: "6 retrying 6 04 18:00 was delivered"}
-	for name, c := range map[string]struct {
-		asked domain.RedeliveryRequested
-		due   []int
-	}{
-		"one that arrived":        {domain.RedeliveryRequested{Event: uid('v', 1)}, []int{1}},
-		"a dead letter":           {domain.RedeliveryRequested{Event: uid('v', 2)}, []int{2}},
-		"one to be tried later":   {domain.RedeliveryRequested{Event: uid('v', 3)}, []int{3}},
-		"one that is handed out":  {domain.RedeliveryRequested{Event: uid('v', 4)}, nil},
-		"one that waits":          {domain.RedeliveryRequested{Event: uid('v', 5)}, nil},
-		"one that is not there":   {domain.RedeliveryRequested{Event: uid('v', 9)}, nil},
-		"all dead letters":        {domain.RedeliveryRequested{Failed: true}, []int{2}},
-		"a span":                  {domain.RedeliveryRequested{From: noon.Add(2 * time.Minute), Until: noon.Add(6 * time.Minute)}, []int{2, 3}},
-		"everything":              {domain.RedeliveryRequested{From: noon, Until: noon.Add(time.Hour)}, []int{1, 2, 3, 6}},
-		"a span before all there": {domain.RedeliveryRequested{From: noon.Add(-time.Hour), Until: noon}, nil},
+func TestWhoDeliversIsAskedToDoItAnew(t *testing.T) {
+	l, mine := open(t), domain.EndpointID{UUID: uid('p', 1)}
+	for i, asked := range []domain.RedeliveryRequested{
+		{Event: uid('v', 1)}, {Failed: true}, {From: noon.Add(2 * time.Minute), Until: noon.Add(6 * time.Minute)},
 	} {
-		t.Run(name, func(t *testing.T) {
-			l := open(t)
-			sent(t, l, mine, statuses...)
-			sent(t, l, other, statuses...)
-			c.asked.Endpoint = mine
-			m := dcb.Meta{Position: 7, Tenant: acme.UUID, RecordedAt: noon.Add(6 * time.Hour)}
-			if err := projections.Redeliver(t.Context(), l.Pool(ledger.Project), m, c.asked); err != nil {
+		asked.Endpoint = mine
+		m := dcb.Meta{Position: int64(7 + i), Tenant: acme.UUID, RecordedAt: noon.Add(6 * time.Hour)}
+		for range 2 { // the second changes nothing
+			if err := projections.Redeliver(t.Context(), l.Pool(ledger.Project), m, asked); err != nil {
 				t.Fatal(err)
 			}
-			want := append([]string{}, as...)
-			for _, n := range c.due {
-				want[n-1] = anew[n]
-			}
-			if diff := cmp.Diff(want, ask(t, l, fmt.Sprintf(delivering, mine))); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(as, ask(t, l, fmt.Sprintf(delivering, other))); diff != "" {
-				t.Errorf("the other endpoint (-want +got):\n%s", diff)
-			}
-		})
+		}
+	}
+	got := ask(t, l, fmt.Sprintf(`SELECT position || ' ' || to_char(due_at AT TIME ZONE 'UTC', 'HH24:MI') || coalesce(' ' || delivery_id, '')
+		|| coalesce(to_char(since AT TIME ZONE 'UTC', ' HH24:MI') || to_char(until AT TIME ZONE 'UTC', ' HH24:MI'), '')
+		FROM core.redeliveries WHERE tenant_id = '%s' AND endpoint_id = '%s' AND place IS NULL ORDER BY position`, acme, mine))
+	want := []string{"7 18:00 " + domain.DeliveryID(mine, uid('v', 1)).String(), "8 18:00", "9 18:00 12:02 12:06"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-func TestASpanEndsWithTheRequest(t *testing.T) {
+// TestWhatLiesBeyondTheCursorIsNotForgotten: it would be new to its endpoint, and sent again when that goes on.
+func TestWhatLiesBeyondTheCursorIsNotForgotten(t *testing.T) {
 	l, mine := open(t), domain.EndpointID{UUID: uid('p', 1)}
-	sent(t, l, mine, "dead", "dead", "dead")
-	m := dcb.Meta{Position: 3, Tenant: acme.UUID, RecordedAt: noon}
-	asked := domain.RedeliveryRequested{Endpoint: mine, From: noon, Until: noon.Add(time.Hour)}
-	if err := projections.Redeliver(t.Context(), l.Pool(ledger.Project), m, asked); err != nil {
+	sent(t, l, mine, "delivered", "dead", "delivered", "dead")
+	for _, sql := range []string{
+		`UPDATE core.event_deliveries SET last_attempt_at = NULL WHERE tenant_seq IN (2, 4)`, `DELETE FROM core.delivery_attempts`,
+		fmt.Sprintf(`INSERT INTO core.delivery_cursors (tenant_id, endpoint_id, tenant_seq) VALUES ('%s', '%s', 2)`, acme, mine),
+	} {
+		if _, err := l.Pool(ledger.Project).Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := projections.ForgetDeliveries(t.Context(), l.Pool(ledger.Project), noon.Add(time.Hour), 10); n != 2 || err != nil {
+		t.Errorf("%d rows went, %v", n, err)
+	}
+	if diff := cmp.Diff([]string{"3", "4"}, ask(t, l, `SELECT tenant_seq::text FROM core.event_deliveries ORDER BY tenant_seq`)); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsLeftOfADeletedEndpointIsForgottenAfterAWhile(t *testing.T) {
+	l, gone, late, here := open(t), domain.EndpointID{UUID: uid('p', 1)}, domain.EndpointID{UUID: uid('p', 2)}, domain.EndpointID{UUID: uid('p', 3)}
+	for endpoint, c := range map[domain.EndpointID]struct {
+		status string
+		at     time.Time
+	}{gone: {"deleted", noon}, late: {"deleted", noon.Add(2 * time.Hour)}, here: {"disabled", noon}} {
+		sent(t, l, endpoint, "retrying", "leased", "waiting")
+		for _, sql := range []string{
+			`INSERT INTO core.endpoints (tenant_id, id, app_id, kind, status, description, types, body, concurrency, per_second, lease_seconds, max_attempts, starts_after,
+				skipped_through, secret_version, created_at, updated_at, version) VALUES ($1, $2, 'billing', 'webhook', '` + c.status + `', '', '{}', 'thin', 1, 1, 1, 1, 0, 0, 0, $3, $3, 1)`,
+			`INSERT INTO core.delivery_cursors (tenant_id, endpoint_id, tenant_seq, last_failure_at) VALUES ($1, $2, 3, $3)`,
+		} {
+			if _, err := l.Pool(ledger.Project).Exec(t.Context(), sql, acme, endpoint, c.at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := l.Pool(ledger.Project).Exec(t.Context(), `DELETE FROM core.delivery_attempts`); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"1 retrying 1 04 12:00", "2 retrying 2 04 12:00", "3 dead 0"}
-	if diff := cmp.Diff(want, ask(t, l, fmt.Sprintf(delivering, mine))); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for i, want := range []int64{3, 1, 0} { // two rows and the cursor, the last row, and nothing
+		if n, err := projections.ForgetDeliveries(t.Context(), l.Pool(ledger.Project), noon.Add(time.Hour), 2); n != want || err != nil {
+			t.Errorf("portion %d: %d rows went, %v", i, n, err)
+		}
+	}
+	if diff := cmp.Diff([]string{"2 3", "3 3"}, ask(t, l, `SELECT right(endpoint_id::text, 1) || ' ' || count(*) FROM core.event_deliveries GROUP BY endpoint_id ORDER BY 1`)); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"2", "3"}, ask(t, l, `SELECT right(endpoint_id::text, 1) FROM core.delivery_cursors ORDER BY 1`)); diff != "" {
+		t.Errorf("cursors kept (-want +got):\n%s", diff)
 	}
 }
 
@@ -123,11 +135,27 @@ func TestOnlyWhatIsDoneIsForgotten(t *testing.T) {
 	}
 }
 
+func TestADeadLetterThatWasNeverAttemptedIsForgottenToo(t *testing.T) {
+	l, mine := open(t), domain.EndpointID{UUID: uid('p', 1)}
+	sent(t, l, mine, "dead", "waiting", "dead", "dead")
+	for _, sql := range []string{`UPDATE core.event_deliveries SET last_attempt_at = NULL, attempt_count = 0`, `DELETE FROM core.delivery_attempts`} {
+		if _, err := l.Pool(ledger.Project).Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := projections.ForgetDeliveries(t.Context(), l.Pool(ledger.Project), noon.Add(4*time.Minute), 10); n != 2 || err != nil {
+		t.Errorf("%d rows went, %v", n, err)
+	}
+	if diff := cmp.Diff([]string{"2", "4"}, ask(t, l, `SELECT tenant_seq::text FROM core.event_deliveries ORDER BY tenant_seq`)); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+}
+
 func TestNoProjectorKeepsDeliveries(t *testing.T) {
 	for _, p := range []*projections.Projector{projections.Core, projections.Audit} {
 		for _, table := range p.Tables() {
 			switch table {
-			case "delivery_cursors", "event_deliveries", "delivery_attempts":
+			case "delivery_cursors", "event_deliveries", "delivery_attempts", "redeliveries":
 				t.Errorf("a rebuild would empty %s", table)
 			}
 		}

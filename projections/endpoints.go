@@ -32,6 +32,9 @@ var endpoints = feature{
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.EndpointDeleted) error {
 			return q.DeleteEndpoint(ctx, rows.DeleteEndpointParams{TenantID: m.Tenant, ID: e.Endpoint.UUID, At: m.At, Version: m.Position})
 		}),
+		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.EndpointSecretDestroyed) error {
+			return touchEndpoint(ctx, q, m, e.Endpoint)
+		}),
 		on(func(ctx context.Context, q *rows.Queries, m dcb.Meta, e domain.EndpointTested) error {
 			return touchEndpoint(ctx, q, m, e.Endpoint)
 		}),
@@ -44,6 +47,7 @@ var endpoints = feature{
 		about(func(e domain.EndpointCreated) dcb.Tagger { return e.Endpoint }),
 		about(func(e domain.EndpointChanged) dcb.Tagger { return e.Endpoint }),
 		about(func(e domain.EndpointSecretRotated) dcb.Tagger { return e.Endpoint }),
+		about(func(e domain.EndpointSecretDestroyed) dcb.Tagger { return e.Endpoint }),
 		about(func(e domain.EndpointEnabled) dcb.Tagger { return e.Endpoint }),
 		about(func(e domain.EndpointDisabled) dcb.Tagger { return e.Endpoint }),
 		about(func(e domain.EndpointDeleted) dcb.Tagger { return e.Endpoint }),

@@ -40,7 +40,7 @@ func hookRotated(grace time.Time) domain.EndpointSecretRotated {
 
 const (
 	selectEndpoints = "SELECT id, app_id, kind, status, description, array_to_string(types, ','), filter, url, body, order_by, concurrency, per_second, lease_seconds, max_attempts, starts_after, from_time, owner_user_id, created_at, updated_at, version FROM endpoints"
-	selectHookKeys  = "SELECT secret_version, public_key, secret_sealed, private_sealed, previous_secret_sealed, previous_private_sealed, previous_until, secret_rotated_at FROM endpoints"
+	selectHookKeys  = "SELECT secret_version, public_key, secret_sealed, private_sealed, previous_until, secret_rotated_at FROM endpoints"
 	selectHookState = "SELECT status, disabled_at, disabled_why, disabled_reason, failing_since, enable_not_before, skipped_through, version FROM endpoints"
 )
 
@@ -55,11 +55,11 @@ func TestAnEndpointIsShownWithItsTerms(t *testing.T) {
 		"6001 crm webhook enabled  core.user.* - https://new.example/ thin - 3 0 0 0 101 07:00 - 08:01 08:03 3")
 }
 
-func TestKeysStaySealedAndThoseBeforeAreKeptAsLongAsTheySign(t *testing.T) {
-	hookCreated().expect(t, projections.Core, selectHookKeys, "1 whpk_1 sealed:2:one sealed:2:p-one - - - 08:02")
-	hookCreated().then(hookRotated(due)).expect(t, projections.Core, selectHookKeys,
-		"2 whpk_2 sealed:2:two sealed:2:p-two sealed:2:one sealed:2:p-one 12:00 08:03")
-	hookCreated().then(hookRotated(time.Time{})).expect(t, projections.Core, selectHookKeys, "2 whpk_2 sealed:2:two sealed:2:p-two - - - 08:03")
+func TestKeysStaySealedAndItIsShownHowLongThoseBeforeSign(t *testing.T) {
+	hookCreated().expect(t, projections.Core, selectHookKeys, "1 whpk_1 sealed:2:one sealed:2:p-one - 08:02")
+	once := hookCreated().then(hookRotated(due))
+	once.expect(t, projections.Core, selectHookKeys, "2 whpk_2 sealed:2:two sealed:2:p-two 12:00 08:03")
+	once.then(hookRotated(time.Time{})).expect(t, projections.Core, selectHookKeys, "2 whpk_2 sealed:2:two sealed:2:p-two - 08:04")
 }
 
 func TestADisabledEndpointSaysWhyAndFromWhenItCanGoOn(t *testing.T) {
@@ -79,7 +79,15 @@ func TestWhatIsSaidOfAnEndpointChangesItsVersionAlone(t *testing.T) {
 }
 
 func TestADeletedEndpointHasNoKeys(t *testing.T) {
-	deleted := hookCreated().then(hookRotated(due), domain.EndpointDeleted{Endpoint: hook})
-	deleted.expect(t, projections.Core, selectHookKeys, "2 whpk_2 - - - - - 08:03")
-	deleted.expect(t, projections.Core, "SELECT status, updated_at, version FROM endpoints", "deleted 08:04 4")
+	deleted := hookCreated().then(hookRotated(due), domain.EndpointDeleted{Endpoint: hook}, hookKeysGone(1), hookKeysGone(2))
+	deleted.expect(t, projections.Core, selectHookKeys, "2 whpk_2 - - - 08:03")
+	deleted.expect(t, projections.Core, "SELECT status, updated_at, version FROM endpoints", "deleted 08:04 6")
+}
+
+func hookKeysGone(n int) domain.EndpointSecretDestroyed {
+	return domain.EndpointSecretDestroyed{Endpoint: hook, Version: hook.SecretID(n), Number: n, Erases: hook.SecretID(n)}
+}
+
+func TestWhereKeysBeforeAreDestroyedTheRowKeepsItsOwn(t *testing.T) {
+	hookCreated().then(hookRotated(time.Time{}), hookKeysGone(1)).expect(t, projections.Core, selectHookKeys, "2 whpk_2 sealed:2:two sealed:2:p-two - 08:03")
 }

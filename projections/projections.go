@@ -69,7 +69,7 @@ func (p *Projector) Apply(ctx context.Context, db DBTX, page []dcb.Recorded) err
 const foreign = "(published)"
 
 func typeOf(e dcb.Event) string {
-	if _, is := e.(dcb.Foreign); is {
+	if _, is := e.(published); is {
 		return foreign
 	}
 	return e.EventType()

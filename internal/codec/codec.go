@@ -37,7 +37,8 @@ func (s *Store) Claim(tenant uuid.UUID, t dcb.Tag) dcb.Tag {
 	return dcb.Tag(kind + ":" + s.Vault.Claim(tenant, kind, value))
 }
 
-// Decode makes a recorded event of a raw one; personal fields stay sealed.
+// Decode makes a recorded event of a raw one; personal fields stay sealed. Without its payload an event of an app is a dcb.Unread, one
+// of Chancery's own an error, whether or not it could be remembered.
 func (s *Store) Decode(raw eventlog.Raw) (dcb.Recorded, error) {
 	r := dcb.Recorded{Meta: dcb.Meta{
 		Position: raw.Position, ID: raw.ID, Tenant: raw.Tenant, TenantSeq: raw.TenantSeq, SourceApp: raw.SourceApp,
@@ -47,21 +48,27 @@ func (s *Store) Decode(raw eventlog.Raw) (dcb.Recorded, error) {
 	for i, t := range raw.Tags {
 		r.Tags[i] = dcb.Tag(t)
 	}
+	unread := raw.Payload == nil
+	if unread && raw.SourceApp == dcb.Core {
+		return r, fmt.Errorf("event %d (%s): its payload was not read", raw.Position, raw.Type)
+	}
 	typed, ok := raw.Typed.(written)
 	if !ok {
 		typed, ok = s.recent.find(&raw)
 	}
 	if ok {
 		r.Event, r.Provenance = typed.event, typed.by
-		return r, nil
-	}
-	if err := json.Unmarshal(raw.Metadata, &r.Provenance); err != nil {
+	} else if err := json.Unmarshal(raw.Metadata, &r.Provenance); err != nil {
 		return r, fmt.Errorf("event %d: metadata: %w", raw.Position, err)
 	}
 	var err error
-	if raw.SourceApp == dcb.Core {
+	switch {
+	case unread:
+		r.Event = dcb.Unread{App: raw.SourceApp, Type: raw.Type}
+	case ok:
+	case raw.SourceApp == dcb.Core:
 		r.Event, err = s.Catalog.Decode(raw.Type, raw.Payload)
-	} else {
+	default:
 		r.Event, err = s.Catalog.DecodeForeign(raw.SourceApp, raw.Type, raw.Payload, r.Envelope)
 	}
 	if err != nil {

@@ -104,6 +104,16 @@ func (c *Catalog) Types() []string { return slices.Clone(c.order) }
 // Zero is an empty event of the type, nil if there is none.
 func (c *Catalog) Zero(typ string) Event { return c.entries[typ].Zero }
 
+// Hashes is, of every type, the JSON members that hold a hash: claims, and bytes, since nothing else is kept as bytes. They are for
+// rules alone, and shown to nobody.
+func (c *Catalog) Hashes() map[string][]string {
+	all := make(map[string][]string, len(c.order))
+	for typ, e := range c.entries {
+		all[typ] = hashesIn(e.Zero)
+	}
+	return all
+}
+
 // KindTypes lists the types that change one kind of thing.
 func (c *Catalog) KindTypes(kind string) []string { return c.kinds[kind] }
 

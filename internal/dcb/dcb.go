@@ -59,6 +59,10 @@ type (
 		Envelope() []byte    // what the app said about it, JSON; stored in Provenance.Envelope
 	}
 
+	// Unread stands for a Foreign event whose data was not read: projectors write nothing of what apps say. It is no Foreign itself, so
+	// that nobody takes what was left out for what is empty.
+	Unread struct{ App, Type string }
+
 	// Placed is an event that a decision puts into the log of a tenant other than its own. It exists between a decision and
 	// the log alone: what is stored is the event.
 	Placed struct {
@@ -66,6 +70,12 @@ type (
 		Tenant uuid.UUID
 	}
 )
+
+// EventType is the app's own.
+func (u Unread) EventType() string { return u.Type }
+
+// PublishedBy is the app.
+func (u Unread) PublishedBy() string { return u.App }
 
 // Core is the source of Chancery's own events; all others are Foreign.
 const Core = "core"

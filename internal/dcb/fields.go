@@ -49,6 +49,17 @@ func shapeOf(t reflect.Type) *shape {
 	return got.(*shape)
 }
 
+// hashesIn are the JSON members of e that hold a hash.
+func hashesIn(e Event) (names []string) {
+	for f := range reflect.TypeOf(e).Fields() {
+		if f.Type == reflect.TypeFor[Claim]() || f.Type == reflect.TypeFor[[]byte]() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // TagsOf returns the tags of every field of e that knows its tag, sorted, each once.
 func TagsOf(e Event) []Tag {
 	v := reflect.ValueOf(e)

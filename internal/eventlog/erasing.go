@@ -6,10 +6,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// Erases tells whose data key a stored event destroys: what the trigger of migration 00030 does within the append, for a log that
+// Erases tells whose data key a stored event destroys: what the trigger of migrations 00030 and 00065 does within the append, for a log that
 // has no triggers.
 func Erases(e *Raw) (subject uuid.UUID, ok bool) {
-	if e.Type != "user.erased" && e.Type != "secret.version-destroyed" || e.SourceApp != "core" {
+	erasing := e.Type == "user.erased" || e.Type == "secret.version-destroyed" || e.Type == "endpoint.secret-destroyed"
+	if !erasing || e.SourceApp != "core" {
 		return uuid.Nil, false
 	}
 	var payload struct {

@@ -16,14 +16,14 @@ const span = 1 << 20
 // Own events come by an index of theirs; all others are counted by the primary key, and never read.
 const ownSQL = `
 WITH own AS MATERIALIZED (
-	SELECT ` + columns + ` FROM core.events
+	SELECT ` + Columns + ` FROM core.events
 	WHERE source_app_id = 'core' AND position > $1 AND position <= $1 + $3 ORDER BY position LIMIT $2),
 through AS MATERIALIZED (
 	SELECT CASE WHEN (SELECT count(*) FROM own) = $2 THEN (SELECT max(position) FROM own)
 		ELSE (SELECT max(position) FROM core.events WHERE position > $1 AND position <= $1 + $3) END AS through),
 passed AS MATERIALIZED (
 	SELECT count(*) AS passed FROM core.events WHERE position > $1 AND position <= (SELECT through FROM through))
-SELECT through, passed, ` + columns + ` FROM through CROSS JOIN passed LEFT JOIN own ON true ORDER BY position`
+SELECT through, passed, ` + Columns + ` FROM through CROSS JOIN passed LEFT JOIN own ON true ORDER BY position`
 
 // Own implements Log.
 func (p *PG) Own(ctx context.Context, after int64, limit int) (page []Raw, through int64, err error) {
@@ -51,7 +51,7 @@ func (p *PG) own(ctx context.Context, after int64, limit int) (page []Raw, throu
 		if v[2] == nil { // nothing of our own does
 			continue
 		}
-		e, err := rawOf(v[2:])
+		e, err := RawOf(v[2:])
 		if err != nil {
 			return nil, 0, err
 		}

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,6 +145,28 @@ func (p *PG) Receipts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Recei
 
 // Page implements Log.
 func (p *PG) Page(ctx context.Context, after int64, limit int) ([]Raw, error) {
+	return p.page(ctx, Columns, after, limit, math.MaxInt)
+}
+
+// Bare is a log as projectors read it: without the payload of what apps publish.
+type Bare struct{ *PG }
+
+// Page is that of the log, but for what is left out.
+func (b Bare) Page(ctx context.Context, after int64, limit int) ([]Raw, error) {
+	return b.page(ctx, BareColumns, after, limit, math.MaxInt)
+}
+
+// Sips is a log for who reads on with little in hand: a page ends with the event that makes it a few megabytes, though more are there.
+type Sips struct{ *PG }
+
+const sip = 4 << 20 // bytes
+
+// Page is the beginning of that of the log. It is empty only where that is.
+func (s Sips) Page(ctx context.Context, after int64, limit int) ([]Raw, error) {
+	return s.page(ctx, Columns, after, limit, sip)
+}
+
+func (p *PG) page(ctx context.Context, columns string, after int64, limit, most int) ([]Raw, error) {
 	rows, err := p.ledger.Pool(ledger.Project).Query(ctx,
 		`SELECT `+columns+` FROM core.events WHERE position > $1 ORDER BY position LIMIT $2`,
 		pgx.QueryResultFormats{pgx.BinaryFormatCode}, after, limit)
@@ -153,7 +176,7 @@ func (p *PG) Page(ctx context.Context, after int64, limit int) ([]Raw, error) {
 	defer rows.Close()
 	var page []Raw
 	for rows.Next() {
-		e, err := rawOf(rows.RawValues())
+		e, err := RawOf(rows.RawValues())
 		if err != nil {
 			return nil, fmt.Errorf("read page after %d: %w", after, err)
 		}
@@ -161,6 +184,9 @@ func (p *PG) Page(ctx context.Context, after int64, limit int) ([]Raw, error) {
 			return nil, fmt.Errorf("%w: position %d follows %d", ErrHole, e.Position, want-1)
 		}
 		page = append(page, e)
+		if most -= len(e.Payload) + len(e.Metadata); most <= 0 {
+			return page, nil
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read page after %d: %w", after, err)

@@ -36,7 +36,7 @@ const hasRest = `coalesce(cardinality(c.rest::bigint[]), 0) = (SELECT count(*) F
 CROSS JOIN LATERAL (SELECT 1 FROM core.event_tags o
     WHERE o.tag_hash = r.tag AND o.type_hash = h.type_hash AND o.position = h.position LIMIT 1) hit)`
 
-const fetchSQL = `SELECT ` + columns + ` FROM core.events WHERE position = ANY ($1::bigint[])`
+const fetchSQL = `SELECT ` + Columns + ` FROM core.events WHERE position = ANY ($1::bigint[])`
 
 // read is one Read or Head under way.
 type read struct {
@@ -239,7 +239,7 @@ func fetch(ctx context.Context, s *session, positions []int64) ([]Raw, error) {
 	}
 	events := make([]Raw, 0, len(positions))
 	err := s.each(ctx, fetchStatement, [][]byte{a.param(oidInt8)}, func(v [][]byte) error {
-		e, err := rawOf(v)
+		e, err := RawOf(v)
 		events = append(events, e)
 		return err
 	})

@@ -119,11 +119,18 @@ func int8Param(v int64) []byte       { return binary.BigEndian.AppendUint64(nil,
 func int4Param(v int32) []byte       { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
 func uuidOf(b []byte) (id uuid.UUID) { copy(id[:], b); return id }
 
-// columns of an event, in the order of rawOf.
-const columns = `position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, request_id, occurred_at, created_at`
+// Columns of an event, in the order of RawOf; the bare ones are without the payload of what an app published.
+const (
+	Columns     = head + `payload` + tail
+	BareColumns = head + `CASE WHEN source_app_id = 'core' THEN payload END AS payload` + tail
 
-// rawOf decodes a row in binary format; it copies what it keeps.
-func rawOf(v [][]byte) (Raw, error) {
+	head = `position, id, tenant_id, tenant_seq, source_app_id, type, `
+	tail = `, metadata, tags, request_id, occurred_at, created_at`
+)
+
+// RawOf decodes a row of Columns in binary format; it copies what it keeps. Of payload, metadata and tags who asks may leave some
+// out: what is NULL in the row is nil in the event.
+func RawOf(v [][]byte) (Raw, error) {
 	if len(v) != 12 {
 		return Raw{}, fmt.Errorf("event of %d columns", len(v))
 	}
@@ -133,11 +140,19 @@ func rawOf(v [][]byte) (Raw, error) {
 	e := Raw{
 		Position: int8Of(v[0]), ID: uuidOf(v[1]), Tenant: uuidOf(v[2]), TenantSeq: int8Of(v[3]),
 		SourceApp: "core", Type: string(v[5]),
-		Payload: body[:len(v[6]):len(v[6])], Metadata: body[len(v[6]):],
 		RequestID: uuidOf(v[9]), OccurredAt: timeOf(v[10]), CreatedAt: timeOf(v[11]),
 	}
 	if string(v[4]) != "core" {
 		e.SourceApp = string(v[4])
+	}
+	if v[6] != nil {
+		e.Payload = body[:len(v[6]):len(v[6])]
+	}
+	if v[7] != nil {
+		e.Metadata = body[len(v[6]):]
+	}
+	if v[8] == nil {
+		return e, nil
 	}
 	err := elements(v[8], func(_ int, t []byte) { e.Tags = append(e.Tags, string(t)) })
 	return e, err

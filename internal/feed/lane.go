@@ -84,15 +84,21 @@ func (l *lane) HandleError(_ watermill.LoggerAdapter, idle bool, err error) time
 	switch {
 	case idle:
 		l.rest(l.cfg.Poll, l.wake)
-	case l.seen < l.cfg.Page/4:
+	case l.seen >= l.cfg.Page/4:
+	case l.only != nil:
+		l.rest(gatherLong, nil)
+	default:
 		l.rest(gather, nil)
 	}
 	return 0
 }
 
-// gather is how long a projector that keeps up lets events come together after a page: two thirds of what a small page
-// costs it costs whatever its size. An event that comes to a projector at rest does not wait.
-const gather = 5 * time.Millisecond
+// gather is how long a lane that keeps up lets events come together after a page: two thirds of what a small page costs it costs
+// whatever its size. For a reaction nobody waits, so it takes longer. An event that comes to a lane at rest does not wait.
+const (
+	gather     = 5 * time.Millisecond
+	gatherLong = 25 * time.Millisecond
+)
 
 // rest waits for a while, or until woken or told to stop.
 func (l *lane) rest(most time.Duration, wake <-chan struct{}) {

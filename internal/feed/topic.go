@@ -3,23 +3,39 @@ package feed
 import (
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 
 	wsql "github.com/ThreeDotsLabs/watermill-sql/v4/pkg/sql"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
+
+	"chancery/internal/eventlog"
 )
 
-// selectPage locks the offset row for the rest of the transaction, skipping it if another process has
-// it, and reads what follows it. One row without an event means that there is nothing new, no row that
-// another process works.
-const selectPage = `WITH o AS MATERIALIZED (
+// The select of a page locks the offset row for the rest of the transaction, skipping it if another process has it, and reads what
+// follows it. One row without an event means that there is nothing new, no row that another process works. A lane reads of an event
+// what it has to do with: a follower all there is, a projector not the payload of what apps publish, a reaction nothing but the
+// envelope of what it is not told of. What is left out is NULL, as nothing that is stored ever is.
+const (
+	pageOf = `WITH o AS MATERIALIZED (
 	SELECT position FROM core.projection_offsets WHERE projection = $1 FOR UPDATE SKIP LOCKED)
 SELECT o.position, e.position, e.id, e.tenant_id, e.tenant_seq, e.source_app_id, e.type, e.payload, e.metadata,
 	e.tags, e.request_id, e.occurred_at, e.created_at
 FROM o LEFT JOIN LATERAL (
-	SELECT position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, request_id, occurred_at, created_at
+	SELECT `
+	afterOffset = `
 	FROM core.events WHERE position > o.position ORDER BY position LIMIT $2) e ON true
 ORDER BY e.position`
+
+	wholePage     = pageOf + eventlog.Columns + afterOffset
+	projectedPage = pageOf + eventlog.BareColumns + afterOffset
+
+	told         = `CASE WHEN source_app_id = 'core' AND type = ANY ($3::text[]) THEN `
+	reactionPage = pageOf + `position, id, tenant_id, tenant_seq, source_app_id, type, ` + told + `payload END AS payload, ` +
+		told + `metadata END AS metadata, ` + told + `tags END AS tags, request_id, occurred_at, created_at` + afterOffset
+)
 
 // updateOffset compares and sets: a checkpoint that has moved since it was read is left alone.
 const updateOffset = `UPDATE core.projection_offsets SET position = $1, updated_at = now()
@@ -45,9 +61,17 @@ func (topicSchema) SchemaInitializingQueries(wsql.SchemaInitializingQueriesParam
 func (topicSchema) SubscribeIsolationLevel() sql.IsolationLevel { return sql.LevelReadCommitted }
 
 func (s topicSchema) SelectQuery(p wsql.SelectQueryParams) (wsql.Query, error) {
-	s.lane.mu.Lock()
-	defer s.lane.mu.Unlock()
-	return wsql.Query{Query: selectPage, Args: []any{p.ConsumerGroup, s.lane.limit}}, nil
+	l := s.lane
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := wsql.Query{Query: projectedPage, Args: []any{pgx.QueryResultFormats{pgx.BinaryFormatCode}, p.ConsumerGroup, l.limit}}
+	switch {
+	case l.follow != nil:
+		q.Query = wholePage
+	case l.only != nil:
+		q.Query, q.Args = reactionPage, append(q.Args, slices.Sorted(maps.Keys(l.only)))
+	}
+	return q, nil
 }
 
 // UnmarshalMessage makes an empty message: the events stay in the unit, found again by number.

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -33,8 +34,9 @@ type unit struct {
 
 // parcel is the content of one message.
 type parcel struct {
-	events []dcb.Recorded
-	raws   []eventlog.Raw // the events as a follower gets them, of which it has in events no more than the envelope
+	events []dcb.Recorded // of what a reaction is not told of, and of what a follower gets, the envelope of the last one
+	raws   []eventlog.Raw // the events as a follower gets them
+	seen   int            // how many it is
 	batch  pgx.Batch
 	err    error
 }
@@ -48,30 +50,26 @@ func (u *unit) QueryContext(ctx context.Context, query string, args ...any) (wsq
 	}
 	defer rows.Close()
 	standby, oldest := true, time.Time{}
-	var events []dcb.Recorded
-	var raws []eventlog.Raw
+	next := int64(0)
 	var bad error
 	for rows.Next() {
 		raw, found, err := scan(rows, &u.from)
 		if err != nil {
 			return nil, fmt.Errorf("read an event: %w", err)
 		}
-		standby = false
+		if standby {
+			standby, next, oldest = false, u.from+1, raw.CreatedAt
+		}
 		if !found {
 			break
 		}
-		if len(events) == 0 {
-			oldest = raw.CreatedAt
-		}
-		e, err := u.open(raw, u.from+int64(len(events))+1)
+		e, err := u.open(raw, next)
 		if err != nil {
 			bad = err
 			break
 		}
-		events = append(events, e)
-		if u.lane.follow != nil {
-			raws = append(raws, raw)
-		}
+		u.pack(e, raw)
+		next++
 	}
 	rows.Close()
 	if err := rows.Err(); err != nil { // watermill-sql itself never asks
@@ -82,12 +80,9 @@ func (u *unit) QueryContext(ctx context.Context, query string, args ...any) (wsq
 		return &parcels{unit: u}, nil
 	}
 	u.lane.saw(u.from, oldest)
-	u.lane.seen = len(events)
-	if len(events) == 0 && bad != nil {
+	u.lane.seen = int(next - u.from - 1)
+	if u.lane.seen == 0 && bad != nil {
 		return nil, bad
-	}
-	if u.pack(events); raws != nil {
-		u.parcels[0].raws = raws
 	}
 	return &parcels{unit: u}, nil
 }
@@ -115,19 +110,26 @@ func (u *unit) stuck(position int64, kind string, err error, stack []byte) error
 	return &Stuck{Projector: u.lane.name, Position: position, Type: kind, Err: err, Stack: stack}
 }
 
-// pack makes one parcel of a page; for a reaction one of each event it is told of, and one of those that pass in between.
-func (u *unit) pack(events []dcb.Recorded) {
-	for len(events) > 0 {
-		size := len(events)
-		if u.lane.only != nil {
-			size = 1
-			for events[0].Event == nil && size < len(events) && events[size].Event == nil {
-				size++
-			}
+// pack puts an event into its parcel. A page is one parcel; of a reaction each event that it is told of is one, and so are those
+// that pass in between.
+func (u *unit) pack(e dcb.Recorded, raw eventlog.Raw) {
+	l, n := u.lane, len(u.parcels)
+	if n == 0 || l.only != nil && (e.Event != nil || !u.parcels[n-1].passes()) {
+		p := &parcel{}
+		if l.only == nil && l.follow == nil {
+			p.events = make([]dcb.Recorded, 0, l.seen+1) // there are often about as many as before
 		}
-		u.parcels = append(u.parcels, &parcel{events: events[:size:size]})
-		events = events[size:]
+		u.parcels, n = append(u.parcels, p), n+1
 	}
+	p := u.parcels[n-1]
+	p.seen++
+	if l.follow != nil {
+		p.raws = append(p.raws, raw)
+	}
+	if l.only != nil || l.follow != nil {
+		p.events = p.events[:0]
+	}
+	p.events = append(p.events, e)
 }
 
 // hears reports whether the lane has to do with an event. Types name events of Chancery's own; what an app calls its own is no matter.
@@ -153,7 +155,7 @@ func (u *unit) blame(p *parcel, err error, stack []byte) error {
 	if len(p.events) == 1 && first.Event != nil {
 		return u.stuck(first.Position, first.Event.EventType(), err, stack)
 	}
-	return fmt.Errorf("%w: events %d to %d: %w", errPage, first.Position, first.Position+int64(len(p.events))-1, err)
+	return fmt.Errorf("%w: events %d to %d: %w", errPage, first.Position, p.events[len(p.events)-1].Position, err)
 }
 
 // handle is the Watermill handler. It never returns an error: a nack would resend the message inside
@@ -272,7 +274,7 @@ func (u *unit) Commit() error {
 	}
 	events := 0
 	for _, p := range u.settled {
-		events += len(p.events)
+		events += p.seen
 	}
 	last := u.settled[len(u.settled)-1].events
 	u.lane.committed(last[len(last)-1].Position, events, last[len(last)-1].RecordedAt)
@@ -328,14 +330,13 @@ type noRow struct{}
 
 func (noRow) Scan(...any) error { return errRead }
 
-// scan reads a row of selectPage; found is false on the row that carries the offset alone.
+// scan reads a row of a page; found is false on the row that carries the offset alone.
 func scan(rows pgx.Rows, offset *int64) (raw eventlog.Raw, found bool, err error) {
-	if rows.RawValues()[1] == nil {
-		values := [12]any{}
-		dest := append(make([]any, 0, 13), offset)
-		return raw, false, rows.Scan(append(dest, values[:]...)...)
+	v := rows.RawValues()
+	*offset = int64(binary.BigEndian.Uint64(v[0]))
+	if v[1] == nil {
+		return raw, false, nil
 	}
-	err = rows.Scan(offset, &raw.Position, &raw.ID, &raw.Tenant, &raw.TenantSeq, &raw.SourceApp, &raw.Type,
-		&raw.Payload, &raw.Metadata, &raw.Tags, &raw.RequestID, &raw.OccurredAt, &raw.CreatedAt)
+	raw, err = eventlog.RawOf(v[1:])
 	return raw, true, err
 }

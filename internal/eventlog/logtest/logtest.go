@@ -638,7 +638,7 @@ func erasing(t *testing.T, open Opener) {
 		e.Payload = fmt.Appendf(nil, `{"erases":%q}`, tenant(subject))
 		return e
 	}
-	for subject, typ := range map[byte]string{2: "user.erased", 3: "secret.version-destroyed", 4: "user.deactivated"} {
+	for subject, typ := range map[byte]string{2: "user.erased", 3: "secret.version-destroyed", 4: "user.deactivated", 9: "endpoint.secret-destroyed"} {
 		accept(t, l, with(1, subject, Event("a")))
 		accept(t, l, with(5, subject, Event("a")))
 		accept(t, l, Request(erase(typ, subject)))
@@ -655,6 +655,7 @@ func erasing(t *testing.T, open Opener) {
 	}{
 		{1, 2, eventlog.Conflict}, {1, 3, eventlog.Conflict}, {1, 6, eventlog.Conflict}, {1, 7, eventlog.Conflict},
 		{1, 4, eventlog.Accepted}, {1, 8, eventlog.Accepted}, {5, 2, eventlog.Accepted}, {5, 3, eventlog.Accepted}, {5, 7, eventlog.Accepted},
+		{1, 9, eventlog.Conflict}, {5, 9, eventlog.Accepted},
 	} {
 		if v := must(t, l, with(c.in, c.subject, Event("a"))); v.Status != c.want || v.ConflictAt != 0 {
 			t.Errorf("the key of subject %d of tenant %d: %+v, want %v", c.subject, c.in, v, c.want)

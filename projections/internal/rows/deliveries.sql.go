@@ -12,6 +12,35 @@ import (
 	"github.com/google/uuid"
 )
 
+const askAnew = `-- name: AskAnew :exec
+INSERT INTO core.redeliveries (tenant_id, position, endpoint_id, delivery_id, since, until, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+`
+
+type AskAnewParams struct {
+	TenantID   uuid.UUID
+	Position   int64
+	EndpointID uuid.UUID
+	DeliveryID *uuid.UUID
+	Since      *time.Time
+	Until      *time.Time
+	DueAt      time.Time
+}
+
+// Lock: none that anybody waits for.
+func (q *Queries) AskAnew(ctx context.Context, arg AskAnewParams) error {
+	_, err := q.db.Exec(ctx, askAnew,
+		arg.TenantID,
+		arg.Position,
+		arg.EndpointID,
+		arg.DeliveryID,
+		arg.Since,
+		arg.Until,
+		arg.DueAt,
+	)
+	return err
+}
+
 const forgetAttempts = `-- name: ForgetAttempts :execrows
 DELETE FROM core.delivery_attempts a
 WHERE (a.tenant_id, a.endpoint_id, a.tenant_seq, a.number) IN (
@@ -33,11 +62,40 @@ func (q *Queries) ForgetAttempts(ctx context.Context, arg ForgetAttemptsParams) 
 	return result.RowsAffected(), nil
 }
 
+const forgetCursorsOfDeleted = `-- name: ForgetCursorsOfDeleted :execrows
+DELETE FROM core.delivery_cursors d
+WHERE (d.tenant_id, d.endpoint_id) IN (
+    SELECT c.tenant_id, c.endpoint_id FROM endpoints e
+    JOIN core.delivery_cursors c ON c.tenant_id = e.tenant_id AND c.endpoint_id = e.id
+    WHERE e.status = 'deleted' AND e.updated_at < $1 ORDER BY c.tenant_id, c.endpoint_id LIMIT $2)
+`
+
+type ForgetCursorsOfDeletedParams struct {
+	Before time.Time
+	Most   int32
+}
+
+// A portion of those of endpoints that were deleted before a time.
+func (q *Queries) ForgetCursorsOfDeleted(ctx context.Context, arg ForgetCursorsOfDeletedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetCursorsOfDeleted, arg.Before, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const forgetDeliveries = `-- name: ForgetDeliveries :execrows
 DELETE FROM core.event_deliveries d
-WHERE d.status IN ('delivered', 'dead') AND d.last_attempt_at < $1 AND (d.tenant_id, d.endpoint_id, d.tenant_seq) IN (
-    SELECT o.tenant_id, o.endpoint_id, o.tenant_seq FROM core.event_deliveries o
-    WHERE o.status IN ('delivered', 'dead') AND o.last_attempt_at < $1 ORDER BY o.last_attempt_at LIMIT $2)
+WHERE d.status IN ('delivered', 'dead') AND coalesce(d.last_attempt_at, d.created_at) < $1 AND (d.tenant_id, d.endpoint_id, d.tenant_seq) IN (
+    (SELECT o.tenant_id, o.endpoint_id, o.tenant_seq FROM core.event_deliveries o
+    WHERE o.status IN ('delivered', 'dead') AND o.last_attempt_at < $1 AND NOT EXISTS (
+        SELECT FROM core.delivery_cursors c WHERE c.tenant_id = o.tenant_id AND c.endpoint_id = o.endpoint_id AND c.tenant_seq < o.tenant_seq)
+    ORDER BY o.last_attempt_at LIMIT $2)
+    UNION ALL
+    (SELECT n.tenant_id, n.endpoint_id, n.tenant_seq FROM core.event_deliveries n
+    WHERE n.status IN ('delivered', 'dead') AND n.last_attempt_at IS NULL AND n.created_at < $1 AND NOT EXISTS (
+        SELECT FROM core.delivery_cursors c WHERE c.tenant_id = n.tenant_id AND c.endpoint_id = n.endpoint_id AND c.tenant_seq < n.tenant_seq)
+    ORDER BY n.created_at LIMIT $2))
 `
 
 type ForgetDeliveriesParams struct {
@@ -45,7 +103,8 @@ type ForgetDeliveriesParams struct {
 	Most   int32
 }
 
-// A portion of those that are done. Who redelivers one at this very time wins: the row is looked at again once it is locked.
+// A portion of those that are done. Who redelivers one at this very time wins: the row is looked at again once it is locked. Dead letters
+// that were never attempted are as old as their row. What lies beyond the cursor of its endpoint stays: it would be new again.
 func (q *Queries) ForgetDeliveries(ctx context.Context, arg ForgetDeliveriesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, forgetDeliveries, arg.Before, arg.Most)
 	if err != nil {
@@ -54,75 +113,24 @@ func (q *Queries) ForgetDeliveries(ctx context.Context, arg ForgetDeliveriesPara
 	return result.RowsAffected(), nil
 }
 
-const hurryNot = `-- name: HurryNot :exec
-SELECT set_config('statement_timeout', '0', true)
+const forgetDeliveriesOfDeleted = `-- name: ForgetDeliveriesOfDeleted :execrows
+DELETE FROM core.event_deliveries d
+WHERE (d.tenant_id, d.endpoint_id, d.tenant_seq) IN (
+    SELECT o.tenant_id, o.endpoint_id, o.tenant_seq FROM endpoints e
+    JOIN core.event_deliveries o ON o.tenant_id = e.tenant_id AND o.endpoint_id = e.id
+    WHERE e.status = 'deleted' AND e.updated_at < $1 ORDER BY o.tenant_id, o.endpoint_id, o.tenant_seq LIMIT $2)
 `
 
-// For the rest of the transaction: what follows may change many rows, and is either done as a whole or tried again for ever.
-func (q *Queries) HurryNot(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, hurryNot)
-	return err
+type ForgetDeliveriesOfDeletedParams struct {
+	Before time.Time
+	Most   int32
 }
 
-const redeliverEvent = `-- name: RedeliverEvent :exec
-UPDATE core.event_deliveries SET status = 'retrying', round = attempt_count, next_attempt_at = $1::timestamptz
-WHERE tenant_id = $2 AND id = $3 AND status IN ('retrying', 'delivered', 'dead')
-`
-
-type RedeliverEventParams struct {
-	At       time.Time
-	TenantID uuid.UUID
-	ID       uuid.UUID
-}
-
-// Lock: the row. One that is handed out, or waits behind another, is left alone.
-func (q *Queries) RedeliverEvent(ctx context.Context, arg RedeliverEventParams) error {
-	_, err := q.db.Exec(ctx, redeliverEvent, arg.At, arg.TenantID, arg.ID)
-	return err
-}
-
-const redeliverFailed = `-- name: RedeliverFailed :exec
-UPDATE core.event_deliveries SET status = 'retrying', round = attempt_count, next_attempt_at = $1::timestamptz
-WHERE tenant_id = $2 AND endpoint_id = $3 AND status = 'dead'
-`
-
-type RedeliverFailedParams struct {
-	At         time.Time
-	TenantID   uuid.UUID
-	EndpointID uuid.UUID
-}
-
-// Lock: the rows, which nobody delivers.
-func (q *Queries) RedeliverFailed(ctx context.Context, arg RedeliverFailedParams) error {
-	_, err := q.db.Exec(ctx, redeliverFailed, arg.At, arg.TenantID, arg.EndpointID)
-	return err
-}
-
-const redeliverRange = `-- name: RedeliverRange :exec
-UPDATE core.event_deliveries d SET status = 'retrying', round = d.attempt_count, next_attempt_at = $1::timestamptz
-FROM core.events e
-WHERE d.tenant_id = $2 AND d.endpoint_id = $3 AND d.position < $4 AND d.status IN ('retrying', 'delivered', 'dead')
-  AND e.tenant_id = d.tenant_id AND e.tenant_seq = d.tenant_seq AND e.created_at >= $5 AND e.created_at < $6
-`
-
-type RedeliverRangeParams struct {
-	At         time.Time
-	TenantID   uuid.UUID
-	EndpointID uuid.UUID
-	Before     int64
-	Since      time.Time
-	Until      time.Time
-}
-
-// By when the events were recorded, before the request itself. Lock: the rows; whoever delivers them at that time waits for the commit.
-func (q *Queries) RedeliverRange(ctx context.Context, arg RedeliverRangeParams) error {
-	_, err := q.db.Exec(ctx, redeliverRange,
-		arg.At,
-		arg.TenantID,
-		arg.EndpointID,
-		arg.Before,
-		arg.Since,
-		arg.Until,
-	)
-	return err
+// A portion of those to endpoints that were deleted before a time, whatever became of them.
+func (q *Queries) ForgetDeliveriesOfDeleted(ctx context.Context, arg ForgetDeliveriesOfDeletedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetDeliveriesOfDeleted, arg.Before, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

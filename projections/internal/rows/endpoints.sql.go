@@ -112,8 +112,7 @@ func (q *Queries) CreateEndpoint(ctx context.Context, arg CreateEndpointParams) 
 }
 
 const deleteEndpoint = `-- name: DeleteEndpoint :exec
-UPDATE endpoints SET status = 'deleted', secret_sealed = NULL, private_sealed = NULL, previous_secret_sealed = NULL,
-    previous_private_sealed = NULL, previous_until = NULL, updated_at = $1, version = $2
+UPDATE endpoints SET status = 'deleted', secret_sealed = NULL, private_sealed = NULL, previous_until = NULL, updated_at = $1, version = $2
 WHERE tenant_id = $3 AND id = $4 AND version < $2
 `
 
@@ -215,7 +214,7 @@ func (q *Queries) EnableEndpointSkipping(ctx context.Context, arg EnableEndpoint
 }
 
 const replaceEndpointSecret = `-- name: ReplaceEndpointSecret :exec
-UPDATE endpoints SET previous_secret_sealed = NULL, previous_private_sealed = NULL, previous_until = NULL,
+UPDATE endpoints SET previous_until = NULL,
     secret_sealed = $1, private_sealed = $2, public_key = $3, secret_version = $4,
     secret_rotated_at = $5, updated_at = $5, version = $6
 WHERE tenant_id = $7 AND id = $8 AND version < $6
@@ -232,7 +231,7 @@ type ReplaceEndpointSecretParams struct {
 	ID            uuid.UUID
 }
 
-// The keys so far sign no more.
+// No keys so far sign any more.
 func (q *Queries) ReplaceEndpointSecret(ctx context.Context, arg ReplaceEndpointSecretParams) error {
 	_, err := q.db.Exec(ctx, replaceEndpointSecret,
 		arg.SecretSealed,
@@ -248,7 +247,7 @@ func (q *Queries) ReplaceEndpointSecret(ctx context.Context, arg ReplaceEndpoint
 }
 
 const rotateEndpointSecret = `-- name: RotateEndpointSecret :exec
-UPDATE endpoints SET previous_secret_sealed = secret_sealed, previous_private_sealed = private_sealed, previous_until = $1,
+UPDATE endpoints SET previous_until = $1,
     secret_sealed = $2, private_sealed = $3, public_key = $4, secret_version = $5,
     secret_rotated_at = $6, updated_at = $6, version = $7
 WHERE tenant_id = $8 AND id = $9 AND version < $7
@@ -266,7 +265,7 @@ type RotateEndpointSecretParams struct {
 	ID            uuid.UUID
 }
 
-// The keys so far sign beside the new ones for a while.
+// The keys so far sign beside the new ones for a while, and so do those before them, perhaps for longer.
 func (q *Queries) RotateEndpointSecret(ctx context.Context, arg RotateEndpointSecretParams) error {
 	_, err := q.db.Exec(ctx, rotateEndpointSecret,
 		arg.PreviousUntil,

@@ -1,30 +1,38 @@
--- name: HurryNot :exec
--- For the rest of the transaction: what follows may change many rows, and is either done as a whole or tried again for ever.
-SELECT set_config('statement_timeout', '0', true);
-
--- name: RedeliverEvent :exec
--- Lock: the row. One that is handed out, or waits behind another, is left alone.
-UPDATE core.event_deliveries SET status = 'retrying', round = attempt_count, next_attempt_at = @at::timestamptz
-WHERE tenant_id = @tenant_id AND id = @id AND status IN ('retrying', 'delivered', 'dead');
-
--- name: RedeliverRange :exec
--- By when the events were recorded, before the request itself. Lock: the rows; whoever delivers them at that time waits for the commit.
-UPDATE core.event_deliveries d SET status = 'retrying', round = d.attempt_count, next_attempt_at = @at::timestamptz
-FROM core.events e
-WHERE d.tenant_id = @tenant_id AND d.endpoint_id = @endpoint_id AND d.position < @before AND d.status IN ('retrying', 'delivered', 'dead')
-  AND e.tenant_id = d.tenant_id AND e.tenant_seq = d.tenant_seq AND e.created_at >= @since AND e.created_at < @until;
-
--- name: RedeliverFailed :exec
--- Lock: the rows, which nobody delivers.
-UPDATE core.event_deliveries SET status = 'retrying', round = attempt_count, next_attempt_at = @at::timestamptz
-WHERE tenant_id = @tenant_id AND endpoint_id = @endpoint_id AND status = 'dead';
+-- name: AskAnew :exec
+-- Lock: none that anybody waits for.
+INSERT INTO core.redeliveries (tenant_id, position, endpoint_id, delivery_id, since, until, due_at)
+VALUES (@tenant_id, @position, @endpoint_id, @delivery_id, @since, @until, @due_at) ON CONFLICT DO NOTHING;
 
 -- name: ForgetDeliveries :execrows
--- A portion of those that are done. Who redelivers one at this very time wins: the row is looked at again once it is locked.
+-- A portion of those that are done. Who redelivers one at this very time wins: the row is looked at again once it is locked. Dead letters
+-- that were never attempted are as old as their row. What lies beyond the cursor of its endpoint stays: it would be new again.
 DELETE FROM core.event_deliveries d
-WHERE d.status IN ('delivered', 'dead') AND d.last_attempt_at < @before AND (d.tenant_id, d.endpoint_id, d.tenant_seq) IN (
-    SELECT o.tenant_id, o.endpoint_id, o.tenant_seq FROM core.event_deliveries o
-    WHERE o.status IN ('delivered', 'dead') AND o.last_attempt_at < @before ORDER BY o.last_attempt_at LIMIT @most);
+WHERE d.status IN ('delivered', 'dead') AND coalesce(d.last_attempt_at, d.created_at) < @before AND (d.tenant_id, d.endpoint_id, d.tenant_seq) IN (
+    (SELECT o.tenant_id, o.endpoint_id, o.tenant_seq FROM core.event_deliveries o
+    WHERE o.status IN ('delivered', 'dead') AND o.last_attempt_at < @before AND NOT EXISTS (
+        SELECT FROM core.delivery_cursors c WHERE c.tenant_id = o.tenant_id AND c.endpoint_id = o.endpoint_id AND c.tenant_seq < o.tenant_seq)
+    ORDER BY o.last_attempt_at LIMIT @most)
+    UNION ALL
+    (SELECT n.tenant_id, n.endpoint_id, n.tenant_seq FROM core.event_deliveries n
+    WHERE n.status IN ('delivered', 'dead') AND n.last_attempt_at IS NULL AND n.created_at < @before AND NOT EXISTS (
+        SELECT FROM core.delivery_cursors c WHERE c.tenant_id = n.tenant_id AND c.endpoint_id = n.endpoint_id AND c.tenant_seq < n.tenant_seq)
+    ORDER BY n.created_at LIMIT @most));
+
+-- name: ForgetDeliveriesOfDeleted :execrows
+-- A portion of those to endpoints that were deleted before a time, whatever became of them.
+DELETE FROM core.event_deliveries d
+WHERE (d.tenant_id, d.endpoint_id, d.tenant_seq) IN (
+    SELECT o.tenant_id, o.endpoint_id, o.tenant_seq FROM endpoints e
+    JOIN core.event_deliveries o ON o.tenant_id = e.tenant_id AND o.endpoint_id = e.id
+    WHERE e.status = 'deleted' AND e.updated_at < @before ORDER BY o.tenant_id, o.endpoint_id, o.tenant_seq LIMIT @most);
+
+-- name: ForgetCursorsOfDeleted :execrows
+-- A portion of those of endpoints that were deleted before a time.
+DELETE FROM core.delivery_cursors d
+WHERE (d.tenant_id, d.endpoint_id) IN (
+    SELECT c.tenant_id, c.endpoint_id FROM endpoints e
+    JOIN core.delivery_cursors c ON c.tenant_id = e.tenant_id AND c.endpoint_id = e.id
+    WHERE e.status = 'deleted' AND e.updated_at < @before ORDER BY c.tenant_id, c.endpoint_id LIMIT @most);
 
 -- name: ForgetAttempts :execrows
 -- A portion of the oldest.

@@ -12,15 +12,15 @@ UPDATE endpoints SET description = @description, types = @types::text[], filter 
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
 
 -- name: RotateEndpointSecret :exec
--- The keys so far sign beside the new ones for a while.
-UPDATE endpoints SET previous_secret_sealed = secret_sealed, previous_private_sealed = private_sealed, previous_until = @previous_until,
+-- The keys so far sign beside the new ones for a while, and so do those before them, perhaps for longer.
+UPDATE endpoints SET previous_until = @previous_until,
     secret_sealed = @secret_sealed, private_sealed = @private_sealed, public_key = @public_key, secret_version = @number,
     secret_rotated_at = @at, updated_at = @at, version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
 
 -- name: ReplaceEndpointSecret :exec
--- The keys so far sign no more.
-UPDATE endpoints SET previous_secret_sealed = NULL, previous_private_sealed = NULL, previous_until = NULL,
+-- No keys so far sign any more.
+UPDATE endpoints SET previous_until = NULL,
     secret_sealed = @secret_sealed, private_sealed = @private_sealed, public_key = @public_key, secret_version = @number,
     secret_rotated_at = @at, updated_at = @at, version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
@@ -42,8 +42,7 @@ UPDATE endpoints SET status = 'disabled', disabled_at = @at, disabled_why = @why
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
 
 -- name: DeleteEndpoint :exec
-UPDATE endpoints SET status = 'deleted', secret_sealed = NULL, private_sealed = NULL, previous_secret_sealed = NULL,
-    previous_private_sealed = NULL, previous_until = NULL, updated_at = @at, version = @version
+UPDATE endpoints SET status = 'deleted', secret_sealed = NULL, private_sealed = NULL, previous_until = NULL, updated_at = @at, version = @version
 WHERE tenant_id = @tenant_id AND id = @id AND version < @version;
 
 -- name: TouchEndpoint :exec

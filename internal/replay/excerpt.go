@@ -24,10 +24,8 @@ func (p *Past) Excerpt(ctx context.Context, q Question) (Excerpt, error) {
 		return Excerpt{}, fmt.Errorf("past events: %w", err)
 	}
 	source := newMerged(p.cfg.Project, stretches)
-	for _, part := range source.parts {
-		part.own = true
-	}
-	x := Excerpt{Source: source, Position: position, Key: keyOf(stretches), At: q.At}
+	source.skipForeign()
+	x := Excerpt{Source: source, Position: position, Key: keyOf(stretches, ""), At: q.At}
 	if x.At.IsZero() {
 		own := stretches[len(stretches)-1]
 		last, err := p.event(ctx, own.tenant, own.end)

@@ -95,6 +95,30 @@ func (t *Tables) Len(table string) int {
 	return 0
 }
 
+// take moves the rows out of those of the tables named that have so many; nil: none has.
+func (t *Tables) take(names []string, many int) *Tables {
+	taken := &Tables{tables: map[string]*table{}}
+	for _, name := range names {
+		if x := t.tables[name]; len(x.rows) >= many {
+			y := &table{desc: x.desc, rows: x.rows}
+			taken.tables[name], taken.order = y, append(taken.order, y)
+			x.rows = map[string][]any{}
+		}
+	}
+	if len(taken.order) == 0 {
+		return nil
+	}
+	return taken
+}
+
+// described lists the tables as they were described.
+func (t *Tables) described() (out []Table) {
+	for _, x := range t.order {
+		out = append(out, *x.desc)
+	}
+	return out
+}
+
 // empty forgets the rows of a table.
 func (t *Tables) empty(table string) { clear(t.tables[table].rows) }
 

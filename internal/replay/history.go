@@ -76,7 +76,7 @@ type instant struct {
 const (
 	selectLast    = `SELECT coalesce(max(tenant_seq), 0) FROM core.events WHERE tenant_id = $1`
 	selectInstant = `SELECT position, occurred_at FROM core.events WHERE tenant_id = $1 AND tenant_seq = $2`
-	selectEvents  = `SELECT position, id, tenant_id, tenant_seq, source_app_id, type, payload, metadata, tags, request_id, occurred_at, created_at FROM core.events`
+	selectEvents  = `SELECT ` + eventlog.BareColumns + ` FROM core.events`
 	ofStretch     = ` WHERE tenant_id = $1 AND tenant_seq > $2 AND tenant_seq <= $3`
 	selectStretch = selectEvents + ofStretch + ` ORDER BY tenant_seq LIMIT $4`
 	selectOwn     = selectEvents + ofStretch + ` AND source_app_id = 'core' ORDER BY tenant_seq LIMIT $4`
@@ -160,7 +160,7 @@ func (p *part) read(ctx context.Context, pool *pgxpool.Pool, limit int) (pgx.Row
 		if p.own {
 			query = selectOwn
 		}
-		return pool.Query(ctx, query, p.tenant, p.seq, p.end, limit)
+		return pool.Query(ctx, query, pgx.QueryResultFormats{pgx.BinaryFormatCode}, p.tenant, p.seq, p.end, limit)
 	}
 	at := p.at
 	if at.IsZero() {
@@ -168,7 +168,7 @@ func (p *part) read(ctx context.Context, pool *pgxpool.Pool, limit int) (pgx.Row
 	}
 	return pool.Query(ctx, selectEvents+` WHERE `+ofTypes(p.types)+`
 AND tenant_id <> $1 AND position > $2 AND position <= $3 AND occurred_at <= $4 ORDER BY position LIMIT $5`,
-		p.tenant, p.last, p.position, at, limit)
+		pgx.QueryResultFormats{pgx.BinaryFormatCode}, p.tenant, p.last, p.position, at, limit)
 }
 
 func newMerged(pool *pgxpool.Pool, stretches []stretch) *merged {
@@ -177,6 +177,13 @@ func newMerged(pool *pgxpool.Pool, stretches []stretch) *merged {
 		m.parts = append(m.parts, &part{stretch: s})
 	}
 	return m
+}
+
+// skipForeign leaves out what apps published. MUST be called before the first page.
+func (m *merged) skipForeign() {
+	for _, p := range m.parts {
+		p.own = true
+	}
 }
 
 // Page ignores after: it goes on where the last one ended.
@@ -209,11 +216,7 @@ func (p *part) fill(ctx context.Context, pool *pgxpool.Pool, limit int) error {
 	if err != nil {
 		return err
 	}
-	p.buffer, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (e eventlog.Raw, err error) {
-		err = row.Scan(&e.Position, &e.ID, &e.Tenant, &e.TenantSeq, &e.SourceApp, &e.Type, &e.Payload, &e.Metadata,
-			&e.Tags, &e.RequestID, &e.OccurredAt, &e.CreatedAt)
-		return e, err
-	})
+	p.buffer, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (eventlog.Raw, error) { return eventlog.RawOf(row.RawValues()) })
 	if err != nil {
 		return err
 	}

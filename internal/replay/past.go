@@ -66,6 +66,9 @@ type Question struct {
 	At       time.Time
 	// Everywhere lists types of events that it hears of all tenants. A partial index of the log SHOULD have exactly these.
 	Everywhere []string
+	// Of names the one projector whose tables are asked for; the view has no others then. "": all. Where it writes nothing of what
+	// apps publish, that is not read, however much there is of it.
+	Of string
 }
 
 // View is a schema to read. Release MUST be called when reading is done, once or more.
@@ -150,7 +153,7 @@ func (p *Past) asOf(ctx context.Context, q Question) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	e, err := p.enter(ctx, stretches)
+	e, err := p.enter(ctx, stretches, q.Of)
 	if err != nil {
 		return View{}, err
 	}
@@ -168,7 +171,7 @@ func (p *Past) asOf(ctx context.Context, q Question) (View, error) {
 }
 
 // enter takes a reference to the schema of the stretches, and has it built if it is not there.
-func (p *Past) enter(ctx context.Context, stretches []stretch) (*entry, error) {
+func (p *Past) enter(ctx context.Context, stretches []stretch, of string) (*entry, error) {
 	if err := p.alive(ctx); err != nil {
 		return nil, err
 	}
@@ -177,7 +180,7 @@ func (p *Past) enter(ctx context.Context, stretches []stretch) (*entry, error) {
 	if p.closed {
 		return nil, errEnded
 	}
-	key := keyOf(stretches)
+	key := keyOf(stretches, of)
 	if e := p.entries[key]; e != nil {
 		e.refs++
 		return e, nil
@@ -197,7 +200,7 @@ func (p *Past) enter(ctx context.Context, stretches []stretch) (*entry, error) {
 		for _, schema := range idle {
 			p.drop(ctx, schema)
 		}
-		err := p.build(ctx, e.schema, stretches)
+		err := p.build(ctx, e.schema, stretches, of)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		e.refs--
@@ -306,12 +309,19 @@ func (p *Past) drop(ctx context.Context, schema string) {
 	}
 }
 
-func (p *Past) build(ctx context.Context, schema string, stretches []stretch) error {
-	tables, err := Describe(ctx, p.cfg.Project, liveSchema, tableNames(p.cfg.Projections))
+func (p *Past) build(ctx context.Context, schema string, stretches []stretch, of string) error {
+	shown, source := p.cfg.Projections, newMerged(p.cfg.Project, stretches)
+	if of != "" {
+		shown = slices.DeleteFunc(slices.Clone(shown), func(x Projection) bool { return x.Projector.Name() != of })
+	}
+	if !slices.ContainsFunc(shown, func(x Projection) bool { return !x.Own }) {
+		source.skipForeign()
+	}
+	tables, err := Describe(ctx, p.cfg.Project, liveSchema, tableNames(shown))
 	if err != nil {
 		return err
 	}
-	fold, err := NewFold(tables, newMerged(p.cfg.Project, stretches), p.cfg.Decode, p.cfg.Projections)
+	fold, err := NewFold(tables, source, p.cfg.Decode, shown)
 	if err != nil {
 		return err
 	}
@@ -330,7 +340,7 @@ func (p *Past) build(ctx context.Context, schema string, stretches []stretch) er
 		return err
 	}
 	fold.spill = p.spiller(s, fold.Tables)
-	if err = fold.To(ctx, everywhere(p.cfg.Projections, last)); err == nil {
+	if err = fold.To(ctx, everywhere(shown, last)); err == nil {
 		err = p.transact(ctx, func(tx pgx.Tx) error {
 			if _, err := s.load(ctx, tx, fold.Tables); err != nil {
 				return err
@@ -348,7 +358,15 @@ func (p *Past) build(ctx context.Context, schema string, stretches []stretch) er
 }
 
 func (p *Past) transact(ctx context.Context, do func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, p.cfg.Owner, func(tx pgx.Tx) error {
+	return lightly(ctx, p.cfg.Owner, do)
+}
+
+// lightly runs a transaction of which a crash of PostgreSQL may take the outcome, until one that waits for the disk has followed.
+func lightly(ctx context.Context, db interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}, do func(pgx.Tx) error,
+) error {
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
 			return err
 		}
@@ -379,9 +397,10 @@ func (p *Past) spiller(s shadow, from *Tables) func(context.Context) error {
 	}
 }
 
-// keyOf names the events that a schema is made of.
-func keyOf(stretches []stretch) string {
+// keyOf names the events that a schema is made of, and what of them is in it.
+func keyOf(stretches []stretch, of string) string {
 	h := sha256.New()
+	fmt.Fprintf(h, "%q;", of)
 	for _, s := range stretches {
 		fmt.Fprintf(h, "%s:%d:%d:%q;", s.tenant, s.end, s.position, s.types)
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -126,11 +125,18 @@ func (b *rebuild) run(ctx context.Context) error {
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	err := timed(&b.out.Fold, func() error { return b.forward(ctx) })
-	if err != nil {
+	if err := lightly(ctx, b.conn, func(tx pgx.Tx) error { return b.shadow.create(ctx, tx, false) }); err != nil {
 		return err
 	}
-	if err := b.fill(ctx); err != nil {
+	second, err := b.cfg.Owner.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("second connection: %w", err)
+	}
+	defer second.Release()
+	if err := timed(&b.out.Fold, func() error { return b.spilling(ctx, second.Conn()) }); err != nil {
+		return err
+	}
+	if err := b.fill(ctx, second.Conn()); err != nil {
 		return err
 	}
 	if err := timed(&b.out.Tail, func() error { return b.tail(ctx) }); err != nil {
@@ -163,99 +169,6 @@ func (b *rebuild) forward(ctx context.Context) error {
 	}
 	b.out.Position = head
 	return b.fold.To(ctx, everywhere(b.projections, head))
-}
-
-// fill makes the tables and brings the rows in, the tables shared out between two connections: PostgreSQL gives a
-// connection one core. It commits as it goes; the schema is dropped if anything fails, and at the next try.
-func (b *rebuild) fill(ctx context.Context) error {
-	err := pgx.BeginFunc(ctx, b.conn, func(tx pgx.Tx) error { return b.shadow.create(ctx, tx, false) })
-	if err != nil {
-		return err
-	}
-	second, err := b.cfg.Owner.Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("second connection: %w", err)
-	}
-	defer second.Release()
-	tables := slices.Clone(b.shadow.tables)
-	rows := func(t Table) int { return len(b.fold.Tables.tables[t.Name].rows) }
-	slices.SortStableFunc(tables, func(x, y Table) int { return rows(y) - rows(x) })
-	waiting := make(chan Table, len(tables))
-	for _, t := range tables {
-		waiting <- t
-	}
-	close(waiting)
-
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var wg sync.WaitGroup
-	conns := [...]*pgx.Conn{b.conn, second.Conn()}
-	var did [len(conns)]filled
-	for i, conn := range conns {
-		wg.Go(func() {
-			if did[i].err = did[i].all(ctx, conn, b, waiting); did[i].err != nil {
-				cancel()
-			}
-		})
-	}
-	wg.Wait()
-	for _, d := range did {
-		b.out.Rows += d.rows
-		b.out.Copy, b.out.Index = max(b.out.Copy, d.copying), max(b.out.Index, d.indexing)
-		if err == nil || errors.Is(err, context.Canceled) { // the other one's error is why this one was cancelled
-			err = d.err
-		}
-	}
-	b.fold.Tables.Mark()
-	return err
-}
-
-// filled is what one connection did of fill.
-type filled struct {
-	rows              int64
-	copying, indexing time.Duration
-	err               error
-}
-
-func (f *filled) all(ctx context.Context, conn *pgx.Conn, b *rebuild, waiting <-chan Table) error {
-	for t := range waiting {
-		one := shadow{live: b.shadow.live, schema: b.shadow.schema, tables: []Table{t}}
-		if err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return f.table(ctx, tx, one, b.fold.Tables) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *filled) table(ctx context.Context, tx pgx.Tx, one shadow, from *Tables) error {
-	err := timed(&f.copying, func() error {
-		n, err := one.load(ctx, tx, from)
-		f.rows += n
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return timed(&f.indexing, func() error {
-		if err := one.constrain(ctx, tx); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, one.tables[0].analyze(one.schema)); err != nil {
-			return fmt.Errorf("analyze %s: %w", one.tables[0].Name, err)
-		}
-		return nil
-	})
-}
-
-// analyze leaves documents out: their statistics cost as much as those of all other columns, and no query compares them.
-func (t Table) analyze(schema string) string {
-	var columns []string
-	for _, c := range t.Columns {
-		if c.kind != kindJSON && c.kind != kindJSONB {
-			columns = append(columns, ident(c.Name))
-		}
-	}
-	return fmt.Sprintf("ANALYZE %s (%s)", ident(schema, t.Name), strings.Join(columns, ", "))
 }
 
 // tail catches up with what was appended meanwhile, until little is left for the swap.

@@ -16,6 +16,7 @@ type Projection struct {
 	Projector feed.Projector
 	Tables    []string
 	Grows     bool // it only ever adds rows, each once; so they need not be kept in memory
+	Own       bool // it writes nothing of what apps publish
 }
 
 // Source is the log, or a part of it: at most limit events after a position, in order; none at its end.

@@ -13,7 +13,7 @@ const (
 
 // launch starts an attempt. mu is held.
 func (p *pump) launch(q *parcel) {
-	p.flying++
+	p.fly(1)
 	p.busy[q.seq] = true
 	if q.key != "" {
 		p.lineOf(q.key).flying = q.seq
@@ -36,21 +36,17 @@ func (p *pump) attempt(ep Endpoint, q *parcel) {
 			q.event = &thin
 		}
 		q.size = int64(weight(q.event))
-		p.e.held.Add(q.size)
+		p.hold(q.size)
+	}
+	if !ep.Permits(q.event) {
+		p.refuse(q)
+		return
 	}
 	at := p.e.cfg.Now()
 	if q.attempts == 0 && p.e.cfg.Hooks.Fresh != nil {
 		p.e.cfg.Hooks.Fresh(at.Sub(q.event.CreatedAt))
 	}
-	var out Outcome
-	err := guarded("sending", func() error {
-		out = p.e.cfg.Send(p.ctx, ep, Item{Event: *q.event, Sequence: q.sequence, Attempt: q.attempts + 1})
-		return nil
-	})
-	if err != nil {
-		p.e.cfg.Logger.Error("deliveries: an attempt failed by a fault of ours", "endpoint", p.id, "error", err)
-		out = Outcome{Err: "the event could not be sent"}
-	}
+	out := p.send(ep, Item{Event: *q.event, Sequence: q.sequence, Attempt: q.attempts + 1})
 	if !out.Delivered && p.ctx.Err() != nil { // we cut it off: that says nothing about the receiver
 		p.giveBack(q)
 		return
@@ -58,6 +54,35 @@ func (p *pump) attempt(ep Endpoint, q *parcel) {
 	out.Answer = out.Answer[:min(len(out.Answer), mostAnswer)]
 	out.Err = clean(out.Err)
 	p.finished(&ep, q, at, out)
+}
+
+// send makes an attempt. One that does not end although it was cut off is left behind after a while, whatever becomes of it: an endpoint
+// that is given up waits for its attempts, and others wait for it.
+func (p *pump) send(ep Endpoint, item Item) Outcome {
+	answer := make(chan Outcome, 1)
+	go func() {
+		var out Outcome
+		err := guarded("sending", func() error { out = p.e.cfg.Send(p.ctx, ep, item); return nil })
+		if err != nil {
+			p.e.cfg.Logger.Error("deliveries: an attempt failed by a fault of ours", "endpoint", p.id, "error", err)
+			out = Outcome{Err: "the event could not be sent"}
+		}
+		answer <- out
+	}()
+	select {
+	case out := <-answer:
+		return out
+	case <-p.ctx.Done():
+	}
+	patience := time.NewTimer(p.e.cfg.Patience)
+	defer patience.Stop()
+	select {
+	case out := <-answer:
+		return out
+	case <-patience.C:
+		p.e.cfg.Logger.Error("deliveries: an attempt that was cut off does not end; it is left behind", "endpoint", p.id, "event", item.Event.ID)
+		return Outcome{}
+	}
 }
 
 // clean makes text that PostgreSQL takes.
@@ -70,12 +95,12 @@ func clean(s string) string {
 func (p *pump) giveBack(q *parcel) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.flying--
+	p.fly(-1)
 	defer p.checkIdle()
 	if !q.row { // it stands in the window still, and is of no more use to us: only a cut off endpoint comes here
 		return
 	}
-	p.e.held.Add(-q.size)
+	p.hold(-q.size)
 	delete(p.busy, q.seq)
 	if l := p.lines[q.key]; q.key != "" && l != nil {
 		l.flying = 0
@@ -96,14 +121,29 @@ func (p *pump) finished(ep *Endpoint, q *parcel, at time.Time, out Outcome) {
 		h(ep, &out, r.status)
 	}
 	p.mu.Lock()
-	p.flying--
-	if q.key != "" {
-		p.settleLine(q, r)
-	}
 	p.judge(now, at, &out, r)
-	p.put(r)
+	p.land(r)
 	p.mu.Unlock()
 	p.poke()
+}
+
+const notPermitted = "not sent: by the app's manifest or the tenant's policy it may not have events of this type any more"
+
+// refuse makes a dead letter of what may not be sent any more. That is no attempt, and says nothing about the receiver.
+func (p *pump) refuse(q *parcel) {
+	p.mu.Lock()
+	p.land(&record{kind: refused, q: q, status: statusDead, out: Outcome{Err: notPermitted}})
+	p.mu.Unlock()
+	p.poke()
+}
+
+// land takes in what became of an event that was on its way. mu is held.
+func (p *pump) land(r *record) {
+	p.fly(-1)
+	if r.q.key != "" {
+		p.settleLine(r.q, r)
+	}
+	p.put(r)
 }
 
 const (

@@ -28,6 +28,9 @@ type Endpoint struct {
 
 	// Means reports whether an event of its tenant is meant. It MUST be quick, and safe for concurrent use.
 	Means func(*eventlog.Raw) bool
+	// Permits reports whether an event may be sent, whether it is asked for or not: right before each attempt, for that may be days after it
+	// was meant. Nobody asks it about the data, which the event may lack. As quick and safe as Means.
+	Permits func(*eventlog.Raw) bool
 	// Open reports whether it may be sent anything now; what it means waits meanwhile.
 	Open func(now time.Time) bool
 }

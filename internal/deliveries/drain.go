@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// drain ends pumps: what is under way has a little time, and is then cut off; what is known of it is recorded.
-func (e *Engine) drain(pumps []*pump) {
+// drain ends pumps: what is under way has so much time, and is then cut off; what is known of it is recorded.
+func (e *Engine) drain(pumps []*pump, most time.Duration) {
 	for _, p := range pumps {
 		p.stop()
 	}
-	patience := time.NewTimer(e.cfg.Patience)
+	patience := time.NewTimer(most)
 	defer patience.Stop()
 	for _, p := range pumps {
 		select {
@@ -29,7 +29,19 @@ func (e *Engine) drain(pumps []*pump) {
 	}
 }
 
-// lose gives everything up: the locks are gone. What is known is recorded first, if that is possible before ctx ends.
+// remake drains a pump, and then has looked whether its endpoint is to be served anew.
+func (s *sharer) remake(p *pump, most time.Duration) {
+	s.e.sends.Go(func() {
+		s.e.drain([]*pump{p}, most)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.wanted = max(s.wanted, 1)
+		s.rouse()
+	})
+}
+
+// lose gives everything up: the locks are gone. What is known is recorded first, as far as that takes no time; an endpoint with which it
+// does is not served anew before, but the others are.
 func (s *sharer) lose(ctx context.Context) {
 	if s.conn != nil {
 		short, cancel := context.WithTimeout(ctx, time.Second)
@@ -42,21 +54,20 @@ func (s *sharer) lose(ctx context.Context) {
 		p.stop()
 		p.cancel()
 	}
+	soon, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	for _, p := range pumps {
 		select {
 		case <-p.idle:
 			s.e.forget(p)
-		case <-ctx.Done():
-			return
+		case <-soon.Done():
+			s.remake(p, 0)
 		}
 	}
 	if s.loading { // what is loaded next must not be followed by what was loaded before
 		select {
-		case l := <-s.loads:
+		case <-s.loads:
 			s.loading = false
-			for _, w := range l.waiters {
-				close(w)
-			}
 		case <-ctx.Done():
 			return
 		}
@@ -72,10 +83,10 @@ func (s *sharer) leave() {
 	pumps := s.e.list()
 	s.e.flush(pumps)
 	given := make(chan struct{})
-	s.e.sends.Go(func() { defer close(given); s.e.drain(pumps) })
+	s.e.sends.Go(func() { defer close(given); s.e.drain(pumps, s.e.cfg.Patience) })
 	select {
 	case <-given:
-	case <-time.After(s.e.cfg.Patience + patient): // the database is away
+	case <-time.After(2*s.e.cfg.Patience + patient): // the database is away
 	}
 	for _, p := range pumps {
 		p.cancel()
@@ -84,10 +95,6 @@ func (s *sharer) leave() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = s.conn.Close(ctx) // and the locks with it
-	}
-	_, waiters := s.asked()
-	for _, w := range waiters {
-		close(w)
 	}
 }
 

@@ -34,6 +34,20 @@ func (c *clerk) ask(p *pump) {
 	c.poke(false)
 }
 
+// now has what is due looked for at an endpoint, if it is in hand here.
+func (c *clerk) now(at place) {
+	c.e.mu.RLock()
+	p := c.e.pumps[at]
+	c.e.mu.RUnlock()
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	p.nextDue = c.e.cfg.Now()
+	p.mu.Unlock()
+	p.poke()
+}
+
 func (c *clerk) poke(all bool) {
 	c.mu.Lock()
 	c.all = c.all || all
@@ -54,7 +68,7 @@ func (c *clerk) run(ctx context.Context) {
 			started := time.Now()
 			c.poke(true)
 			c.look(ctx)
-			round.Reset(max(time.Second, 20*time.Since(started)))
+			round.Reset(min(max(time.Second, 20*time.Since(started)), 10*time.Second)) // it took long because the database was away, maybe
 			continue
 		case <-ctx.Done():
 			c.look(ctx) // those who asked are told

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,7 +16,7 @@ import (
 	"chancery/internal/eventlog"
 )
 
-// Pager reads the log in order, as eventlog.Log does.
+// Pager reads the log in order, as eventlog.Sips does: a page MUST be bounded in bytes.
 type Pager interface {
 	Page(ctx context.Context, after int64, limit int) ([]eventlog.Raw, error)
 }
@@ -29,15 +28,18 @@ type Config struct {
 
 	// Load lists the endpoints that events are sent to, also those that are closed for the time being.
 	Load func(context.Context) ([]Endpoint, error)
-	// Concerns reports whether an event may change what Load answers. Settle returns when Load shows what is recorded up to a position.
+	// Concerns reports whether an event may change what Load answers of its tenant, or what Means does. Settle returns when both show what is
+	// recorded up to a position: no endpoint of the tenant has such an event, or one after it, judged before.
 	Concerns func(*eventlog.Raw) bool
 	Settle   func(ctx context.Context, position int64) error
-	// Send makes one attempt. It MUST end soon after its context does.
+	// Send makes one attempt. It MUST end soon after its context does; nobody waits for one that has not after another Patience.
 	Send func(context.Context, Endpoint, Item) Outcome
 	// Disable closes an endpoint: its receiver wants nothing any more, or nothing was delivered since failingSince. It is called again
 	// until it succeeds.
 	Disable func(ctx context.Context, tenant, endpoint uuid.UUID, gone bool, failingSince time.Time) error
 	Type    func(*eventlog.Raw) string                // of an event, as apps see it
+	Subject func(*eventlog.Raw) string                // of an event of Chancery's own, as apps see it
+	Data    func(*eventlog.Raw) []byte                // of an event, as apps see it
 	ID      func(endpoint, event uuid.UUID) uuid.UUID // of a delivery
 
 	Schedule []time.Duration  // how long after the attempt before it each attempt follows; the first is made at once
@@ -49,9 +51,11 @@ type Config struct {
 	Hooks    Hooks
 
 	RingBytes int           // newest events that are kept at hand; 0: 16 MiB
-	HeldBytes int64         // of events on their way, above which each endpoint has but one; 0: 24 MiB
+	HeldBytes int64         // of events on their way, above which each endpoint of a tenant that has more than its share has but one; 0: 24 MiB
+	Requests  int           // under way, above which each endpoint has but one; no tenant gets all; 0: a quarter of the files that may be open, at most 4,096
 	Poll      time.Duration // how often to look without being woken; 0: 500 ms
-	Patience  time.Duration // for what is under way when an endpoint is given to another process, or we stop; 0: 5 s
+	Patience  time.Duration // for what is under way when endpoints are given to another process, or we stop; 0: 5 s
+	Longest   time.Duration // that an attempt takes: what is under way when one endpoint alone is changed or gone has that long; 0: 16 s
 }
 
 // Hooks are told what happens, for metrics; each may be nil. They MUST be quick.
@@ -59,6 +63,7 @@ type Hooks struct {
 	Attempted func(e *Endpoint, out *Outcome, status string) // status of the delivery after it
 	Recorded  func(attempts int, took time.Duration)         // of one commit
 	Fresh     func(lag time.Duration)                        // from the recording of an event to the start of its first attempt
+	Anew      func()                                         // something is due that was asked for anew, at any endpoint of any kind
 }
 
 // Engine sends events to the endpoints that this process has in hand. Other processes may run engines on the same database: each
@@ -68,16 +73,19 @@ type Engine struct {
 	tail  *tail
 	write *recorder
 	due   *clerk
+	anew  *redeliverer
 	share *sharer
 
 	over    chan struct{} // closed when nobody waits for anything any more
 	reading chan struct{} // holds a token for each page that may be read at once
 	sends   sync.WaitGroup
-	held    atomic.Int64 // bytes of events on their way
+	held    sum // bytes of events on their way
+	flying  sum // attempts under way
 
 	mu       sync.RWMutex // guards what follows; taken before a pump's
 	pumps    map[place]*pump
 	byTenant map[uuid.UUID][]*pump // those that are not closing
+	accounts map[uuid.UUID]*account
 }
 
 // place names an endpoint.
@@ -92,10 +100,11 @@ func New(c Config) (*Engine, error) {
 		return nil, errors.New("deliveries: a schedule and when to give up are required")
 	}
 	setDefaults(&c)
-	e := &Engine{cfg: c, over: make(chan struct{}), reading: make(chan struct{}, 3), pumps: map[place]*pump{}, byTenant: map[uuid.UUID][]*pump{}}
+	e := &Engine{cfg: c, over: make(chan struct{}), reading: make(chan struct{}, 3), pumps: map[place]*pump{}, byTenant: map[uuid.UUID][]*pump{}, accounts: map[uuid.UUID]*account{}}
 	e.tail = newTail(e)
 	e.write = newRecorder(e)
 	e.due = newClerk(e)
+	e.anew = newRedeliverer(e)
 	e.share = newSharer(e)
 	return e, nil
 }
@@ -116,11 +125,17 @@ func setDefaults(c *Config) {
 	if c.HeldBytes <= 0 {
 		c.HeldBytes = 24 << 20
 	}
+	if c.Requests <= 0 {
+		c.Requests = mostRequests()
+	}
 	if c.Poll <= 0 {
 		c.Poll = 500 * time.Millisecond
 	}
 	if c.Patience <= 0 {
 		c.Patience = 5 * time.Second
+	}
+	if c.Longest <= 0 {
+		c.Longest = 16 * time.Second
 	}
 }
 
@@ -130,6 +145,7 @@ func (e *Engine) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { e.write.run(working) })
 	running.Go(func() { e.due.run(ctx) })
+	running.Go(func() { e.anew.run(ctx) })
 	running.Go(func() { e.tail.run(ctx) })
 	e.share.run(ctx) // returns when all is given back, or cannot be
 	close(e.over)
@@ -141,8 +157,11 @@ func (e *Engine) Run(ctx context.Context) {
 // Poke says that events were appended. It never blocks.
 func (e *Engine) Poke() { e.tail.poke() }
 
-// Wake has everything looked for that has come due, as a redelivery does. It never blocks.
-func (e *Engine) Wake() { e.due.poke(true) }
+// Wake has everything looked for that has come due, or is to be delivered anew. It never blocks.
+func (e *Engine) Wake() {
+	e.anew.poke()
+	e.due.poke(true)
+}
 
 // Status is how an endpoint that this process has in hand is doing.
 type Status struct {

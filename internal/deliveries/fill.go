@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"slices"
 	"time"
 
 	"chancery/internal/eventlog"
@@ -12,11 +13,6 @@ func (p *pump) hungry(now time.Time) bool {
 		return false
 	}
 	return !p.full() && p.pending < max(mostPending, p.ep.Concurrency)
-}
-
-// full reports whether all endpoints together hold so much that this one must not hold more than one event. mu is held.
-func (p *pump) full() bool {
-	return p.e.held.Load() > p.e.cfg.HeldBytes && p.flying+len(p.fresh)+p.heldUp > 0
 }
 
 func (p *pump) ahead() int { return min(max(8, 2*p.ep.Concurrency), 200) }
@@ -31,15 +27,18 @@ func (p *pump) fill() bool {
 	ep, read, synced, size := p.ep, p.read, p.synced, max(p.pageSize, p.ahead())
 	p.mu.Unlock()
 
-	horizon := p.e.tail.at()
+	upTo, ok := p.e.tail.upTo(p.tenant)
+	if !ok {
+		return false
+	}
 	var events []*eventlog.Raw
 	missed := !synced
 	if synced {
-		events, missed = p.e.tail.after(p.tenant, read, p.ahead())
+		events, missed = p.e.tail.after(p.tenant, read, upTo, p.ahead())
 	}
 	if missed {
 		var err error
-		if events, synced, err = p.e.page(p.ctx, p.tenant, read, horizon, size); err != nil {
+		if events, synced, err = p.e.page(p.ctx, p.tenant, read, upTo, size); err != nil {
 			p.retry(err)
 			return false
 		}
@@ -53,6 +52,18 @@ func (p *pump) fill() bool {
 	return p.takeIn(&ep, events, synced, missed)
 }
 
+// retry looks again soon after a failure of ours.
+func (p *pump) retry(err error) {
+	if p.ctx.Err() != nil {
+		return
+	}
+	p.e.cfg.Logger.Warn("deliveries: events cannot be read", "endpoint", p.id, "error", err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.e.cfg.Now()
+	p.alarm(now, now.Add(500*time.Millisecond))
+}
+
 // takeIn judges events and puts those that are meant where they belong. What there is no room for is read again.
 func (p *pump) takeIn(ep *Endpoint, events []*eventlog.Raw, synced, paged bool) bool {
 	meant := make([]bool, len(events))
@@ -64,7 +75,7 @@ func (p *pump) takeIn(ep *Endpoint, events []*eventlog.Raw, synced, paged bool) 
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ep.Version != ep.Version { // judged by what is no longer so
+	if p.closing || p.ep.Version != ep.Version { // judged by what is no longer so
 		return true
 	}
 	if paged {
@@ -88,24 +99,30 @@ func (p *pump) takeIn(ep *Endpoint, events []*eventlog.Raw, synced, paged bool) 
 // admit takes in the next event. mu is held.
 func (p *pump) admit(ev *eventlog.Raw, meant bool) {
 	p.read = ev.TenantSeq
-	if sequence, ok := p.done[ev.TenantSeq]; ok {
-		delete(p.done, ev.TenantSeq)
-		p.last = max(p.last, sequence)
+	if len(p.done) > 0 && p.done[0].seq == ev.TenantSeq {
+		if sequence := p.done[0].sequence; sequence > 0 {
+			p.last, p.unsure = max(p.last, sequence), false
+		}
+		p.done = p.done[1:]
 		p.resume()
 		return
 	}
 	if !meant {
 		return
 	}
-	p.last++
-	q := &parcel{seq: ev.TenantSeq, sequence: p.last, key: keyOf(p.ep.OrderBy, ev)}
+	before := p.last
+	sequence, ok := p.number()
+	if !ok {
+		return
+	}
+	q := &parcel{seq: ev.TenantSeq, sequence: sequence, before: before, key: p.e.cfg.keyOf(p.ep.OrderBy, ev)}
 	if q.event = ev; !p.ep.Full {
 		thin := *ev
 		thin.Payload = nil
 		q.event = &thin
 	}
 	q.size = int64(weight(q.event))
-	p.e.held.Add(q.size)
+	p.hold(q.size)
 	p.window = append(p.window, q)
 	p.busy[q.seq] = true
 	if q.key == "" {
@@ -113,6 +130,23 @@ func (p *pump) admit(ev *eventlog.Raw, meant bool) {
 		return
 	}
 	p.line(q)
+}
+
+// numbered is an event by its tenant_seq, and the number of its delivery.
+type numbered struct{ seq, sequence int64 }
+
+// number is the next one for an event that is meant. What lies before a row was read by whoever made that row, maybe by other terms: with no
+// number free before it, the event was not meant then (not ok). Where there are more events than free numbers, nobody knows which of them
+// were: all are sent, those beyond the numbers as number 0. mu is held.
+func (p *pump) number() (sequence int64, ok bool) {
+	if i := slices.IndexFunc(p.done, func(d numbered) bool { return d.sequence > 0 }); i >= 0 {
+		if p.last+1 >= p.done[i].sequence {
+			return 0, p.unsure
+		}
+		p.unsure = true
+	}
+	p.last++
+	return p.last, true
 }
 
 // line puts a new event behind those with its key. mu is held.

@@ -6,27 +6,35 @@ import (
 	"time"
 )
 
-// loaded is the endpoints as they were read, and who waits for that.
+// loaded is the endpoints as they were read.
 type loaded struct {
 	endpoints []Endpoint
-	err       error
+	settled   bool // they show what is recorded up to position
 	position  int64
-	waiters   []chan struct{}
+	err       error
+}
+
+// prepare loads the endpoints when nothing is in hand.
+func (s *sharer) prepare(ctx context.Context) error {
+	l := s.load(ctx, s.e.tail.newest())
+	if s.endpoints = l.endpoints; l.err == nil && l.settled {
+		s.e.tail.settle(l.position)
+	}
+	return l.err
 }
 
 // fetch loads endpoints for the sharer's goroutine.
 func (s *sharer) fetch(ctx context.Context) {
-	var l loaded
-	l.position, l.waiters = s.asked()
-	l.endpoints, l.err = s.load(ctx, l.position)
-	s.loads <- l
+	s.loads <- s.load(ctx, s.asked())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rouse()
 }
 
-// load reads the endpoints as of a position. Settling is worth some time; without it they are as they are.
-func (s *sharer) load(ctx context.Context, position int64) (endpoints []Endpoint, err error) {
+// load reads the endpoints as of a position. Settling is worth some time; without it they are as they are, for those that nothing unsettled
+// concerns, and it is tried again.
+func (s *sharer) load(ctx context.Context, position int64) loaded {
+	l := loaded{position: position}
 	var unsettled error
 	if position > 0 {
 		settling, cancel := context.WithTimeout(ctx, patient)
@@ -35,15 +43,15 @@ func (s *sharer) load(ctx context.Context, position int64) (endpoints []Endpoint
 	}
 	loading, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	err = guarded("loading endpoints", func() (err error) {
-		endpoints, err = s.e.cfg.Load(loading)
+	l.err = guarded("loading endpoints", func() (err error) {
+		l.endpoints, err = s.e.cfg.Load(loading)
 		return err
 	})
-	if unsettled != nil && err == nil {
-		s.e.cfg.Logger.Warn("deliveries: endpoints may not be up to date", "position", position, "error", unsettled)
+	if l.settled = unsettled == nil; !l.settled && l.err == nil {
+		s.e.cfg.Logger.Warn("deliveries: the endpoints of tenants that changed them are not up to date and wait", "position", position, "error", unsettled)
 		s.again(ctx, position)
 	}
-	return endpoints, err
+	return l
 }
 
 // again has endpoints loaded once more, soon.
@@ -72,12 +80,12 @@ func (s *sharer) takeUp(ctx context.Context) {
 		s.endpoints = l.endpoints
 		err = s.serve(ctx)
 	}
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case err == nil && l.settled:
+		s.e.tail.settle(l.position)
+	case err != nil && ctx.Err() == nil:
 		s.e.cfg.Logger.Warn("deliveries: endpoints cannot be read", "error", err)
 		s.again(ctx, l.position)
-	}
-	for _, w := range l.waiters {
-		close(w)
 	}
 }
 
@@ -146,11 +154,5 @@ func (s *sharer) retire(p *pump) {
 		return
 	}
 	p.stop()
-	s.e.sends.Go(func() {
-		s.e.drain([]*pump{p})
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.wanted = max(s.wanted, 1)
-		s.rouse()
-	})
+	s.remake(p, s.e.cfg.Longest)
 }

@@ -46,18 +46,21 @@ func (l *line) remove(seq int64) {
 	}
 }
 
-// keyOf is what orders an event at an endpoint; empty: nothing does.
-func keyOf(by string, ev *eventlog.Raw) string {
+// keyOf is what orders an event at an endpoint; empty: nothing does. What is hidden from receivers orders nothing: it would tell who is
+// alike, and what stands in its place is the same in all.
+func (c *Config) keyOf(by string, ev *eventlog.Raw) string {
 	var key string
 	switch {
 	case by == "":
 		return ""
 	case by != "subject":
-		key = at(ev.Payload, by)
+		if key = at(c.Data(ev), by); key != at(ev.Payload, by) {
+			return ""
+		}
 	case ev.SourceApp != core:
 		key = at(ev.Metadata, "/cloudevent/subject")
-	case len(ev.Tags) > 0:
-		key = ev.Tags[0]
+	default:
+		key = c.Subject(ev)
 	}
 	if len(key) > 200 || strings.ContainsRune(key, 0) { // it stands in an index
 		sum := sha256.Sum256([]byte(key))

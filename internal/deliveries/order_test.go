@@ -1,6 +1,7 @@
 package deliveries
 
 import (
+	"bytes"
 	"context"
 	"math/rand/v2"
 	"testing"
@@ -12,17 +13,23 @@ import (
 func TestTheKeyOfAnEvent(t *testing.T) {
 	payload := []byte(`{"a": {"b/c": [ "x", {"d": "k\u00e9"} ], "n": 12.50}, "none": null, "o": { "p" : 1 }}`)
 	ours := &eventlog.Raw{SourceApp: "core", Payload: payload, Metadata: []byte(`{}`), Tags: []string{"user:1", "tenant:2"}}
+	c := Config{Subject: func(raw *eventlog.Raw) string { return raw.Tags[1] }, Data: func(raw *eventlog.Raw) []byte {
+		if raw.SourceApp != core {
+			return raw.Payload
+		}
+		return bytes.ReplaceAll(raw.Payload, []byte(`"x"`), []byte(`"[hash]"`))
+	}}
 	apps := &eventlog.Raw{SourceApp: "shop", Payload: payload, Metadata: []byte(`{"actor":"x","cloudevent":{"id":"1","subject":"order-7"}}`)}
-	for _, c := range []struct {
+	for _, k := range []struct {
 		by   string
 		of   *eventlog.Raw
 		want string
 	}{
-		{"", apps, ""}, {"subject", ours, "user:1"}, {"subject", apps, "order-7"}, {"/a/b~1c/0", apps, "x"}, {"/a/b~1c/1/d", apps, "ké"},
+		{"", apps, ""}, {"subject", ours, "tenant:2"}, {"/a/b~1c/0", ours, ""}, {"/a/b~1c/1/d", ours, "ké"}, {"subject", apps, "order-7"}, {"/a/b~1c/0", apps, "x"}, {"/a/b~1c/1/d", apps, "ké"},
 		{"/a/b~1c/2", apps, ""}, {"/a/b~1c/x", apps, ""}, {"/a/n", apps, "12.50"}, {"/none", apps, ""}, {"/missing/deeper", apps, ""}, {"/o", apps, `{"p":1}`},
 	} {
-		if got := keyOf(c.by, c.of); got != c.want {
-			t.Errorf("%q of %s: %q, want %q", c.by, c.of.SourceApp, got, c.want)
+		if got := c.keyOf(k.by, k.of); got != k.want {
+			t.Errorf("%q of %s: %q, want %q", k.by, k.of.SourceApp, got, k.want)
 		}
 	}
 }
@@ -101,4 +108,73 @@ func TestRedeliveryKeepsTheOrderToo(t *testing.T) {
 	n.Wake()
 	w.untilNumber(200, `SELECT count(*) FROM core.event_deliveries WHERE status = 'delivered' AND attempt_count = 2`)
 	w.inOrder()
+}
+
+// TestWhatWaitedLetsWhatWasUnderWayGoFirst: a process that is killed leaves rows of those that waited, and none of the one before them.
+func TestWhatWaitedLetsWhatWasUnderWayGoFirst(t *testing.T) {
+	w := newWorld(t)
+	const before, waited, last = 981, 991, 1000
+	ep := w.endpoint(func(e *Endpoint) {
+		e.OrderBy = "/key"
+		e.Means = func(raw *eventlog.Raw) bool { return raw.TenantSeq%10 != 1 || raw.TenantSeq >= before }
+	})
+	w.append(1, last, "thing.happened", 10)
+	w.exec(`INSERT INTO core.delivery_cursors (tenant_id, endpoint_id, tenant_seq, sequence) VALUES ($1, $2, 0, 0)`, tenant, ep.ID)
+	w.exec(`INSERT INTO core.event_deliveries (tenant_id, endpoint_id, tenant_seq, id, event_id, event_type, position, consumer_app_id, sequence, ordering_key, status, attempt_count, created_at)
+		SELECT tenant_id, $2, tenant_seq, gen_random_uuid(), id, type, position, 'billing', 893, 'k1', 'waiting', 0, now() FROM core.events WHERE tenant_id = $1 AND tenant_seq = $3`, tenant, ep.ID, waited)
+	w.node("b", nil)
+	w.untilNumber(902, delivered, ep.ID)
+	w.inOrder()
+	w.wantSequences(ep, 902)
+}
+
+func TestWhatWaitsGoesOnWhenOrderIsNoMatterAnyMore(t *testing.T) {
+	w := newWorld(t)
+	ep := w.endpoint(func(e *Endpoint) { e.OrderBy, e.Concurrency = "/key", 20 })
+	w.answers(func(ctx context.Context, ep Endpoint, i Item) Outcome {
+		if i.Event.TenantSeq == 1 && ep.OrderBy != "" {
+			<-ctx.Done()
+			return Outcome{Err: "no answer"}
+		}
+		return Outcome{Delivered: true}
+	})
+	w.node("a", nil)
+	w.append(1, 1500, "thing.happened", 10) // more of a key than are held in memory
+	w.untilNumber(149, `SELECT count(*) FROM core.event_deliveries WHERE status = 'waiting'`)
+	w.mu.Lock()
+	w.endpoints[0].Version, w.endpoints[0].OrderBy = 2, ""
+	w.mu.Unlock()
+	w.append(1501, 1501, "endpoint.changed", 10)
+	w.untilNumber(1501, delivered, ep.ID)
+	w.wantSequences(ep, 1501)
+}
+
+// TestOneThatIsSentAnewHidesNobodyWhoWaits: it is found in the place of one that waits for the same key, who is then no longer counted.
+func TestOneThatIsSentAnewHidesNobodyWhoWaits(t *testing.T) {
+	w := newWorld(t)
+	ep := w.endpoint(func(e *Endpoint) { e.OrderBy = "/key" })
+	gate := make(chan struct{})
+	w.answers(func(ctx context.Context, _ Endpoint, i Item) Outcome {
+		switch {
+		case i.Event.TenantSeq == 11 && i.Attempt == 1:
+			return Outcome{Status: 500, Err: "answered 500"}
+		case i.Event.TenantSeq == 11:
+			select {
+			case <-gate:
+			case <-ctx.Done():
+			}
+		}
+		return Outcome{Delivered: true}
+	})
+	n := w.node("a", nil)
+	w.append(1, 21, "thing.happened", 10)
+	w.untilNumber(19, delivered, ep.ID)
+	w.untilNumber(1, `SELECT count(*) FROM core.event_deliveries WHERE status = 'waiting' AND tenant_seq = 21`)
+	w.forward(6*time.Second, n)
+	w.until("the second attempt", func() bool { return len(w.made()) == 21 })
+	w.exec(`UPDATE core.event_deliveries SET round = attempt_count, status = 'retrying', next_attempt_at = $1 WHERE tenant_seq = 1`, w.now().Add(time.Hour))
+	close(gate)
+	w.untilNumber(1, `SELECT count(*) FROM core.event_deliveries WHERE status = 'delivered' AND tenant_seq = 11`)
+	w.forward(2*time.Hour, n)
+	w.untilNumber(21, delivered, ep.ID)
 }

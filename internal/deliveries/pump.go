@@ -17,7 +17,9 @@ import (
 type pump struct {
 	e *Engine
 	place
+	own    *account
 	shard  int
+	holder int32           // the backend whose locks it lives by
 	ctx    context.Context //nolint:containedctx // ends when the endpoint is given back or gone: what is in flight is cut off
 	cancel context.CancelFunc
 	idle   chan struct{} // closed when it is closing and nothing is under way any more
@@ -27,17 +29,19 @@ type pump struct {
 	limit          *rate.Limiter // nil: none
 	running, again bool
 	closing        bool
+	taken          bool // by another process: nothing is written any more
 	halted         bool // it is being disabled; nothing goes until another version is known
 	quiet          bool // it was closed when last looked at
 	timer          *time.Timer
 	wakeAt         time.Time
 
-	read     int64           // tenant_seq up to which events are read
-	last     int64           // the last sequence number given
-	synced   bool            // everything up to the ring was read
-	done     map[int64]int64 // beyond the cursor and on record already: sequence by tenant_seq
-	window   []*parcel       // read and meant, from the first that is not on record, in order
-	fresh    []*parcel       // to be attempted for the first time
+	read     int64      // tenant_seq up to which events are read
+	last     int64      // the last sequence number given
+	synced   bool       // everything up to the ring was read
+	done     []numbered // beyond the cursor and on record already, in order
+	unsure   bool       // numbers were given since the last row that has one
+	window   []*parcel  // read and meant, from the first that is not on record, in order
+	fresh    []*parcel  // to be attempted for the first time
 	pageSize int
 
 	due     []*parcel        // to be attempted again, now
@@ -62,8 +66,9 @@ type pump struct {
 type parcel struct {
 	seq      int64         // tenant_seq
 	event    *eventlog.Raw // nil: to be read first
-	sequence int64
-	attempts int // made so far
+	sequence int64         // 0: it was passed before, when it was not meant or not known to be
+	before   int64         // the last number before it; of one in the window
+	attempts int           // made so far
 	round    int
 	key      string
 	row      bool // it has a row
@@ -86,7 +91,7 @@ func (e *Engine) newPump(ep Endpoint) *pump {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &pump{
 		e: e, place: place{ep.Tenant, ep.ID}, shard: shardOf(ep.ID), ctx: ctx, cancel: cancel, idle: make(chan struct{}),
-		done: map[int64]int64{}, busy: map[int64]bool{}, lines: map[string]*line{},
+		own: e.account(ep.Tenant), busy: map[int64]bool{}, lines: map[string]*line{},
 		brake: rate.NewLimiter(brakeRate, 1),
 	}
 	p.set(ep)
@@ -158,7 +163,7 @@ func (p *pump) dispatch() {
 		return
 	}
 	p.lookForDue(now)
-	for p.flying < p.ep.Concurrency && p.pending < max(mostPending, p.ep.Concurrency) && len(p.due)+len(p.fresh) > 0 {
+	for p.flying < p.ep.Concurrency && !p.crowded() && p.pending < max(mostPending, p.ep.Concurrency) && len(p.due)+len(p.fresh) > 0 {
 		if wait := p.mustWait(now); wait > 0 {
 			p.alarm(now, now.Add(wait))
 			return
@@ -241,18 +246,6 @@ func (p *pump) alarm(now, at time.Time) {
 	p.timer = time.AfterFunc(max(at.Sub(now), 100*time.Microsecond), p.poke)
 }
 
-// retry looks again soon after a failure of ours.
-func (p *pump) retry(err error) {
-	if p.ctx.Err() != nil {
-		return
-	}
-	p.e.cfg.Logger.Warn("deliveries: events cannot be read", "endpoint", p.id, "error", err)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.e.cfg.Now()
-	p.alarm(now, now.Add(500*time.Millisecond))
-}
-
 // stop has the pump start nothing more; idle tells when the rest is done. mu is not held.
 func (p *pump) stop() {
 	p.e.hide(p)
@@ -278,7 +271,7 @@ func (p *pump) checkIdle() {
 	default:
 		for _, q := range p.window {
 			if !q.recorded {
-				p.e.held.Add(-q.size)
+				p.hold(-q.size)
 			}
 		}
 		p.cancel()

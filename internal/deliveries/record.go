@@ -26,6 +26,7 @@ type kind uint8
 
 const (
 	attempted  kind = iota
+	refused         // a dead letter without an attempt
 	waits           // a row for an event that waits for others of its key
 	demoted         // a row of one that was due waits as well
 	opens           // the next that waits for the key of a delivery becomes due
@@ -33,13 +34,15 @@ const (
 )
 
 // recorder commits what became of all endpoints' deliveries in groups: what waits goes in one transaction. One goroutine writes, so
-// records reach the tables in the order in which they were put.
+// records of an endpoint reach the tables in the order in which they were put; but see aside.go.
 type recorder struct {
 	e    *Engine
 	some chan struct{} // capacity 1
+	slow chan struct{} // holds a token for each transaction of what was set aside
 
 	mu      sync.Mutex
 	waiting []*record
+	aside   map[*pump][]*record // what waits for locked rows of an endpoint, and all that was put after it; that much of an endpoint is in no batch
 }
 
 const (
@@ -48,7 +51,9 @@ const (
 	fewRecords  = 64 // for which it is worth waiting for more
 )
 
-func newRecorder(e *Engine) *recorder { return &recorder{e: e, some: make(chan struct{}, 1)} }
+func newRecorder(e *Engine) *recorder {
+	return &recorder{e: e, some: make(chan struct{}, 1), slow: make(chan struct{}, insisting), aside: map[*pump][]*record{}}
+}
 
 // put has something recorded. mu is held.
 func (p *pump) put(r *record) {
@@ -86,7 +91,7 @@ func (w *recorder) run(ctx context.Context) {
 			}
 			continue
 		}
-		w.commit(ctx, batch)
+		w.commit(ctx, batch, lockPatience)
 		if ctx.Err() != nil {
 			return
 		}
@@ -102,13 +107,17 @@ func (w *recorder) enough() bool {
 func (w *recorder) take() []*record {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := min(len(w.waiting), mostRecords)
-	batch := w.waiting[:n:n]
-	w.waiting = w.waiting[n:]
-	if len(w.waiting) == 0 {
-		w.waiting = nil
+	for len(w.waiting) > 0 {
+		n := min(len(w.waiting), mostRecords)
+		batch := w.around(w.waiting[:n:n])
+		if w.waiting = w.waiting[n:]; len(w.waiting) == 0 {
+			w.waiting = nil
+		}
+		if len(batch) > 0 {
+			return batch
+		}
 	}
-	return batch
+	return nil
 }
 
 // tidy records how far endpoints have come that moved without a delivery.
@@ -122,6 +131,11 @@ func (w *recorder) tidy() {
 
 // keepCursor records the cursor if it moved, and nothing else will. mu is held.
 func (p *pump) keepCursor() {
+	select {
+	case <-p.idle: // somebody else may serve the endpoint
+		return
+	default:
+	}
 	if seq, _ := p.cursor(); p.pending == 0 && (seq != p.saved || p.dirty) {
 		p.put(&record{kind: cursorOnly})
 	}
@@ -134,18 +148,42 @@ func (p *pump) cursor() (seq, sequence int64) {
 		p.window = p.window[1:]
 	}
 	if len(p.window) > 0 {
-		return p.window[0].seq - 1, p.window[0].sequence - 1
+		return p.window[0].seq - 1, p.window[0].before
 	}
 	return p.read, p.last
 }
 
-// commit writes a batch until it is written, or ctx ends. Its order is that of the records, so a cursor never passes what is not there.
-func (w *recorder) commit(ctx context.Context, batch []*record) {
+// commit writes a batch until it is written, or ctx ends; what meets a lock for too long is set aside.
+func (w *recorder) commit(ctx context.Context, batch []*record, patience time.Duration) {
+	pause := 20 * time.Millisecond
+	for {
+		err := w.attempt(ctx, batch, patience)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			w.settle(batch, err)
+			return
+		case locked(err), taken(err):
+			w.divide(ctx, batch, err)
+			return
+		}
+		w.e.cfg.Logger.Warn("deliveries: outcomes cannot be recorded", "records", len(batch), "error", err, "retry_in", pause)
+		sleep(ctx, pause)
+		pause = min(2*pause, 2*time.Second)
+	}
+}
+
+// attempt writes a batch once. Its order is that of the records, so a cursor never passes what is not there: they are all that there is of
+// their endpoints, or the first of it.
+func (w *recorder) attempt(ctx context.Context, batch []*record, patience time.Duration) error {
 	var tables tables
 	endpoints := map[*pump]int{}
 	for _, r := range batch {
 		p := r.p
 		p.mu.Lock()
+		if p.taken {
+			p.mu.Unlock()
+			return errTaken
+		}
 		if r.q != nil {
 			r.q.recorded = true
 		}
@@ -157,26 +195,23 @@ func (w *recorder) commit(ctx context.Context, batch []*record) {
 		tables.cursor(p, i)
 		p.mu.Unlock()
 	}
-	pause := 20 * time.Millisecond
-	for {
-		started := time.Now()
-		err := w.write(ctx, &tables)
-		if err == nil {
-			if h := w.e.cfg.Hooks.Recorded; h != nil {
-				h(len(tables.attempts.number), time.Since(started))
-			}
-			break
-		}
-		if ctx.Err() != nil {
-			w.e.cfg.Logger.Error("deliveries: outcomes were not recorded; those events are sent again", "records", len(batch), "error", err)
-			break
-		}
-		w.e.cfg.Logger.Warn("deliveries: outcomes cannot be recorded", "records", len(batch), "error", err, "retry_in", pause)
-		sleep(ctx, pause)
-		pause = min(2*pause, 2*time.Second)
+	started := time.Now()
+	err := w.write(ctx, &tables, patience)
+	if h := w.e.cfg.Hooks.Recorded; err == nil && h != nil {
+		h(len(tables.attempts.number), time.Since(started))
 	}
+	return err
+}
+
+// settle lets go of a batch that is on record, or never will be.
+func (w *recorder) settle(batch []*record, err error) {
+	if err != nil {
+		w.e.cfg.Logger.Error("deliveries: outcomes were not recorded; those events are sent again", "records", len(batch), "error", err)
+	}
+	endpoints := map[*pump]bool{}
 	for _, r := range batch {
 		r.p.recorded(r)
+		endpoints[r.p] = true
 	}
 	for p := range endpoints {
 		p.poke()
@@ -193,13 +228,13 @@ func (p *pump) recorded(r *record) {
 	if q == nil {
 		return
 	}
-	p.e.held.Add(-q.size)
+	p.hold(-q.size)
 	q.size, q.event, q.row = 0, nil, true
 	delete(p.busy, q.seq)
 	if p.asking {
 		p.touched[q.seq] = true
 	}
-	if r.kind != attempted && r.kind != opens {
+	if r.kind == waits || r.kind == demoted {
 		return
 	}
 	if r.status == statusRetrying && (p.nextDue.IsZero() || r.next.Before(p.nextDue)) {
@@ -226,6 +261,7 @@ func (p *pump) advance(q *parcel, r *record) {
 	switch {
 	case len(l.retrying) > 0:
 	case l.waiting > 0 && len(p.done) > 0: // resume lets it go
+		p.spill(l) // what is held in memory would keep us from reading on until then
 	case l.waiting > 0: // it was made to wait after the outcome was known
 		l.flying, l.closing = q.seq, true
 		p.put(&record{kind: opens, q: q, release: true})

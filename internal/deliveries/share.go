@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +24,7 @@ type sharer struct {
 	ready chan struct{} // closed when endpoints are in hand for the first time
 
 	conn      *pgx.Conn
+	pid       atomic.Int32 // of its backend
 	mine      map[int]bool // shards whose lock we hold
 	parting   map[int]bool // of them, those that are being given back
 	endpoints []Endpoint
@@ -30,11 +32,10 @@ type sharer struct {
 	loading   bool        // endpoints are being loaded, by a goroutine of its own: nothing must hold up the news that locks are lost
 	loads     chan loaded // capacity 1
 
-	mu      sync.Mutex // guards what follows
-	nudge   context.CancelFunc
-	wanted  int64 // endpoints are to be loaded as of this position; 0: they are fine
-	waiters []chan struct{}
-	back    []int // shards that are ready to be given back
+	mu     sync.Mutex // guards what follows
+	nudge  context.CancelFunc
+	wanted int64 // endpoints are to be loaded as of this position; 0: they are fine
+	back   []int // shards that are ready to be given back
 }
 
 const (
@@ -58,15 +59,12 @@ func newSharer(e *Engine) *sharer {
 	return &sharer{e: e, ready: make(chan struct{}), mine: map[int]bool{}, parting: map[int]bool{}, loads: make(chan loaded, 1)}
 }
 
-// reload has endpoints loaded as of a position, and answers with a channel that is closed when that is done.
-func (s *sharer) reload(position int64) <-chan struct{} {
-	done := make(chan struct{})
+// reload has endpoints loaded as of a position.
+func (s *sharer) reload(position int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.wanted = max(s.wanted, position)
-	s.waiters = append(s.waiters, done)
 	s.rouse()
-	return done
 }
 
 // rouse ends the wait of the sharer's goroutine. mu is held.
@@ -110,7 +108,7 @@ func (s *sharer) hold(ctx context.Context) (held bool, err error) {
 	if err := s.e.tail.begin(ctx); err != nil {
 		return false, err
 	}
-	if s.endpoints, err = s.load(ctx, s.e.tail.at()); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return false, err
 	}
 	ticked, loaded := time.Time{}, time.Now()
@@ -159,12 +157,11 @@ func (s *sharer) wants() bool {
 	return s.wanted > 0
 }
 
-func (s *sharer) asked() (position int64, waiters []chan struct{}) {
+func (s *sharer) asked() (position int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	position, waiters = s.wanted, s.waiters
-	s.wanted, s.waiters = 0, nil
-	return position, waiters
+	position, s.wanted = s.wanted, 0
+	return position
 }
 
 func (s *sharer) connect(ctx context.Context) error {
@@ -175,6 +172,7 @@ func (s *sharer) connect(ctx context.Context) error {
 		return err
 	}
 	s.conn = c.Hijack() // for itself: the locks are its
+	s.pid.Store(int32(s.conn.PgConn().PID()))
 	if _, err := s.conn.Exec(ctx, "SELECT pg_advisory_lock($1, pg_backend_pid())", aliveClass); err != nil {
 		return err
 	}
@@ -242,7 +240,10 @@ func (s *sharer) balance(ctx context.Context) (took bool, err error) {
 	for _, shard := range got {
 		s.mine[int(shard)] = true
 	}
-	return len(got) > 0, err
+	if err != nil || len(got) == 0 {
+		return false, err
+	}
+	return true, s.written(ctx, got)
 }
 
 // part begins to give shards back.
@@ -256,7 +257,7 @@ func (s *sharer) part(n int) {
 	}
 	pumps := s.of(list)
 	s.e.sends.Go(func() {
-		s.e.drain(pumps)
+		s.e.drain(pumps, s.e.cfg.Patience)
 		s.givenBack(list)
 	})
 }

@@ -3,6 +3,7 @@ package deliveries
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,6 +45,7 @@ type tables struct {
 	cursors struct {
 		tenant, endpoint       []uuid.UUID
 		seq, sequence          []int64
+		holder, shard          []int32
 		failing, good, failure []*time.Time
 	}
 }
@@ -56,13 +58,14 @@ const (
 SELECT r.*, $20::timestamptz FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[], $8::text[],
     $9::bigint[], $10::text[], $11::text[], $12::int[], $13::int[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::timestamptz[], $18::int[], $19::text[]) r
 ON CONFLICT (tenant_id, endpoint_id, tenant_seq) DO UPDATE SET
-    -- Redelivery asked for during the last attempt of a round has the last word.
-    status = CASE WHEN d.round > excluded.round AND excluded.status = 'dead' THEN d.status ELSE excluded.status END,
-    next_attempt_at = CASE WHEN d.round > excluded.round AND excluded.status = 'dead' THEN d.next_attempt_at ELSE excluded.next_attempt_at END,
+    -- Redelivery asked for during an attempt has the last word, unless there is no need for it any more.
+    status = CASE WHEN d.round > excluded.round AND excluded.status <> 'delivered' THEN d.status ELSE excluded.status END,
+    next_attempt_at = CASE WHEN d.round > excluded.round AND excluded.status <> 'delivered' THEN d.next_attempt_at ELSE excluded.next_attempt_at END,
     attempt_count = excluded.attempt_count, round = greatest(d.round, excluded.round),
-    first_attempt_at = coalesce(d.first_attempt_at, excluded.first_attempt_at), last_attempt_at = excluded.last_attempt_at,
+    first_attempt_at = coalesce(d.first_attempt_at, excluded.first_attempt_at), last_attempt_at = coalesce(excluded.last_attempt_at, d.last_attempt_at),
     delivered_at = coalesce(excluded.delivered_at, d.delivered_at), response_status = excluded.response_status, error = excluded.error
-WHERE d.attempt_count < excluded.attempt_count`
+WHERE d.attempt_count < excluded.attempt_count
+    OR d.attempt_count = excluded.attempt_count AND d.status = 'retrying' AND excluded.status = 'dead' -- refused`
 
 	attemptsSQL = `INSERT INTO core.delivery_attempts (tenant_id, endpoint_id, event_id, tenant_seq, latency, number, attempted_at, status,
     next_attempt_at, response_status, response_start, error, log_position, process)
@@ -104,6 +107,7 @@ func (w *recorder) add(t *tables, endpoints map[*pump]int, r *record) {
 		c := &t.cursors
 		c.tenant, c.endpoint = append(c.tenant, p.tenant), append(c.endpoint, p.id)
 		c.seq, c.sequence = append(c.seq, 0), append(c.sequence, 0)
+		c.holder, c.shard = append(c.holder, p.holder), append(c.shard, int32(p.shard))
 		c.failing, c.good, c.failure = append(c.failing, nil), append(c.good, nil), append(c.failure, nil)
 	}
 	switch r.kind { //nolint:exhaustive // the others move the cursor alone
@@ -116,6 +120,8 @@ func (w *recorder) add(t *tables, endpoints map[*pump]int, r *record) {
 		if !r.failure.IsZero() {
 			t.cursors.failure[i] = &r.failure
 		}
+	case refused:
+		t.row(w.e, r)
 	case waits:
 		r.status = statusWaiting
 		t.row(w.e, r)
@@ -125,6 +131,7 @@ func (w *recorder) add(t *tables, endpoints map[*pump]int, r *record) {
 	}
 	if r.release {
 		l := &t.released
+		r.released = 0 // of a transaction that failed
 		l.tenant, l.endpoint, l.key, l.of = append(l.tenant, p.tenant), append(l.endpoint, p.id), append(l.key, q.key), append(l.of, r)
 	}
 }
@@ -162,11 +169,13 @@ func (t *tables) cursor(p *pump, i int) {
 	p.saved, p.dirty = c.seq[i], false
 }
 
-func (w *recorder) write(ctx context.Context, t *tables) error {
+func (w *recorder) write(ctx context.Context, t *tables, patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	b := &pgx.Batch{} // one round trip, and one transaction
 	now := w.e.cfg.Now()
+	b.Queue("SELECT set_config('lock_timeout', $1, true)", strconv.FormatInt(patience.Milliseconds(), 10))
+	w.e.share.fence(b, t.cursors.holder, t.cursors.shard)
 	if slices.ContainsFunc(t.rows.status, func(s string) bool { return s != statusDelivered }) {
 		// The cursor passes what is not delivered: its row MUST outlive a crash of the database. What is lost of the others is sent again.
 		b.Queue("SELECT set_config('synchronous_commit', 'on', true)")

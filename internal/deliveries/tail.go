@@ -2,6 +2,8 @@ package deliveries
 
 import (
 	"context"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,16 +13,20 @@ import (
 )
 
 // tail follows the log and keeps its newest events at hand for all endpoints: a ring bounded in bytes. Nothing beyond its horizon is
-// sent: an event that changes endpoints counts for all that come after it.
+// sent, and of a tenant nothing from the first event on that concerns its endpoints and is not settled: it counts for all that come after
+// it. Other tenants go on.
 type tail struct {
 	e    *Engine
 	news chan struct{} // capacity 1
 
 	mu      sync.RWMutex
 	horizon int64 // position; 0: nothing is known yet
+	began   int64 // the horizon at first
+	known   bool  // the endpoints, as of then or later
 	ring    []*eventlog.Raw
 	bytes   int
 	tenants map[uuid.UUID]*recent
+	open    map[uuid.UUID][]int64 // by tenant: positions of events that concern its endpoints and are not settled, ascending
 }
 
 // recent is what the ring has of a tenant, with no gap. dropped is the newest it had and has no more.
@@ -30,7 +36,7 @@ type recent struct {
 }
 
 func newTail(e *Engine) *tail {
-	return &tail{e: e, news: make(chan struct{}, 1), tenants: map[uuid.UUID]*recent{}}
+	return &tail{e: e, news: make(chan struct{}, 1), tenants: map[uuid.UUID]*recent{}, open: map[uuid.UUID][]int64{}}
 }
 
 func (t *tail) poke() {
@@ -51,8 +57,19 @@ func (t *tail) begin(ctx context.Context) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.horizon = head
+	t.horizon, t.began = head, head
 	return nil
+}
+
+// newest is the position as of which endpoints are to be known, so that all of them go on.
+func (t *tail) newest() int64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	newest := t.horizon
+	for _, all := range t.open {
+		newest = max(newest, all[len(all)-1])
+	}
+	return newest
 }
 
 func (t *tail) at() int64 {
@@ -90,7 +107,7 @@ func (t *tail) run(ctx context.Context) {
 			}
 			continue
 		}
-		t.heed(ctx, page)
+		t.heed(page)
 		limit = next(limit, len(page), t.publish(page))
 	}
 }
@@ -99,34 +116,66 @@ func (t *tail) run(ctx context.Context) {
 func next(limit, events, bytes int) int {
 	switch {
 	case bytes > 2<<20:
-		return max(8, limit/2)
+		return max(8, min(limit/2, events))
 	case events == limit && bytes < 512<<10:
 		return min(1000, 2*limit)
 	}
 	return limit
 }
 
-// heed has the endpoints loaded anew if something in the page concerns them. It waits for that only so long: one that is held up must
-// not hold up everything.
-func (t *tail) heed(ctx context.Context, page []eventlog.Raw) {
+// heed has the endpoints loaded anew if something in the page concerns them; those of its tenants wait for that, however long it takes.
+func (t *tail) heed(page []eventlog.Raw) {
 	last := int64(0)
+	t.mu.Lock()
 	for i := range page {
-		if t.e.cfg.Concerns(&page[i]) {
-			last = page[i].Position
+		if ev := &page[i]; t.e.cfg.Concerns(ev) {
+			last = ev.Position
+			t.open[ev.Tenant] = append(t.open[ev.Tenant], last)
 		}
 	}
-	if last == 0 {
-		return
+	t.mu.Unlock()
+	if last > 0 {
+		t.e.share.reload(last)
 	}
-	done := t.e.share.reload(last)
-	patience := time.NewTimer(2 * time.Second)
-	defer patience.Stop()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	case <-patience.C:
-		t.e.cfg.Logger.Warn("deliveries: the endpoints are not up to date; events go on meanwhile", "position", last)
+}
+
+// settle lets endpoints go on that waited to be known as of a position, or an earlier one.
+func (t *tail) settle(position int64) {
+	var freed []uuid.UUID
+	t.mu.Lock()
+	first := !t.known && position >= t.began
+	t.known = t.known || first
+	for tenant, all := range t.open {
+		n, _ := slices.BinarySearch(all, position+1)
+		switch {
+		case n == 0:
+			continue
+		case n == len(all):
+			delete(t.open, tenant)
+		default:
+			t.open[tenant] = all[n:]
+		}
+		freed = append(freed, tenant)
 	}
+	t.mu.Unlock()
+	for _, tenant := range freed {
+		t.e.wake(tenant)
+	}
+	if first {
+		for _, p := range t.e.list() {
+			p.poke()
+		}
+	}
+}
+
+// upTo is the position up to which endpoints of a tenant may read now, by the terms they have. Not ok: none is known yet.
+func (t *tail) upTo(tenant uuid.UUID) (position int64, ok bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if open := t.open[tenant]; len(open) > 0 {
+		return min(t.horizon, open[0]-1), t.known
+	}
+	return t.horizon, t.known
 }
 
 // publish lets endpoints see a page, and answers its size.
@@ -173,8 +222,9 @@ func (t *tail) drop() {
 // weight is about what an event takes of memory.
 func weight(ev *eventlog.Raw) int { return len(ev.Payload) + len(ev.Metadata) + 512 }
 
-// after returns events of a tenant that follow one, the oldest first. Missed: they are not at hand, and must be read from the table.
-func (t *tail) after(tenant uuid.UUID, seq int64, most int) (events []*eventlog.Raw, missed bool) {
+// after returns events of a tenant that follow one, the oldest first, up to a position. Missed: they are not at hand, and must be read from
+// the table.
+func (t *tail) after(tenant uuid.UUID, seq, upTo int64, most int) (events []*eventlog.Raw, missed bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	r := t.tenants[tenant]
@@ -185,12 +235,18 @@ func (t *tail) after(tenant uuid.UUID, seq int64, most int) (events []*eventlog.
 		return nil, true
 	}
 	from := min(seq-r.dropped, int64(len(r.events)))
-	return append(events, r.events[from:min(int(from)+most, len(r.events))]...), false
+	for _, ev := range r.events[from:min(int(from)+most, len(r.events))] {
+		if ev.Position > upTo {
+			break
+		}
+		events = append(events, ev)
+	}
+	return events, false
 }
 
 // one returns an event if it is at hand.
 func (t *tail) one(tenant uuid.UUID, seq int64) *eventlog.Raw {
-	if events, _ := t.after(tenant, seq-1, 1); len(events) == 1 {
+	if events, _ := t.after(tenant, seq-1, math.MaxInt64, 1); len(events) == 1 {
 		return events[0]
 	}
 	return nil

@@ -47,13 +47,14 @@ func (s *sharer) take(ctx context.Context, endpoints []Endpoint) error {
 	tenants, ids, cursors := make([]uuid.UUID, len(pumps)), make([]uuid.UUID, len(pumps)), make([]int64, len(pumps))
 	for i, ep := range endpoints {
 		p, at := s.e.newPump(ep), starts[i]
+		p.holder = s.pid.Load()
 		p.read, p.last, p.saved, p.failing, p.synced = at.seq, at.sequence, at.seq, at.failing, at.seq >= at.head
 		p.nextDue = s.e.cfg.Now() // something may be
 		pumps[i], tenants[i], ids[i], cursors[i] = p, ep.Tenant, ep.ID, at.seq
 	}
 	var n, seq, sequence int64
 	err = s.each(ctx, []any{&n, &seq, &sequence}, func() {
-		pumps[n-1].done[seq] = sequence
+		pumps[n-1].done = append(pumps[n-1].done, numbered{seq, sequence})
 	}, beyondSQL, tenants, ids, cursors)
 	if err != nil {
 		return err
@@ -154,10 +155,15 @@ func (s *sharer) placeCursor(ctx context.Context, ep *Endpoint, at *start) error
 	if at.known && !skips {
 		return nil
 	}
+	cursor := at.seq
 	at.seq = max(at.seq, ep.SkippedThrough)
 	b := &pgx.Batch{}
-	b.Queue(`INSERT INTO core.delivery_cursors AS c (tenant_id, endpoint_id, tenant_seq, sequence) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (tenant_id, endpoint_id) DO UPDATE SET tenant_seq = greatest(c.tenant_seq, excluded.tenant_seq)`, ep.Tenant, ep.ID, at.seq, at.sequence)
+	// What has a row beyond the cursor had a number, which is not given again.
+	b.Queue(`INSERT INTO core.delivery_cursors AS c (tenant_id, endpoint_id, tenant_seq, sequence) VALUES ($1, $2, $3, greatest($4,
+		(SELECT max(sequence) FROM core.event_deliveries WHERE tenant_id = $1 AND endpoint_id = $2 AND tenant_seq > $5 AND tenant_seq <= $3)))
+		ON CONFLICT (tenant_id, endpoint_id) DO UPDATE SET tenant_seq = greatest(c.tenant_seq, excluded.tenant_seq),
+		sequence = greatest(c.sequence, excluded.sequence) RETURNING sequence`, ep.Tenant, ep.ID, at.seq, at.sequence, cursor).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&at.sequence) })
 	if skips {
 		b.Queue(`DELETE FROM core.event_deliveries WHERE tenant_id = $1 AND endpoint_id = $2 AND tenant_seq <= $3
 			AND status = 'waiting' AND attempt_count = 0`, ep.Tenant, ep.ID, ep.SkippedThrough)

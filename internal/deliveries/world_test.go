@@ -58,9 +58,11 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) connect(name string) *ledger.Ledger {
+func (w *world) connect(name string) *ledger.Ledger { return w.connectAt(w.url, name) }
+
+func (w *world) connectAt(url, name string) *ledger.Ledger {
 	w.t.Helper()
-	l, err := ledger.Open(context.Background(), ledger.Config{URL: w.url, AllowUnsafe: true, Name: name})
+	l, err := ledger.Open(context.Background(), ledger.Config{URL: url, AllowUnsafe: true, Name: name})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -80,7 +82,8 @@ func (w *world) forward(d time.Duration, nodes ...*node) {
 
 // endpoint is one that means everything.
 func (w *world) endpoint(change func(*Endpoint)) Endpoint {
-	ep := Endpoint{Tenant: tenant, ID: uuid.New(), Version: 1, App: "billing", Concurrency: 10, Means: func(*eventlog.Raw) bool { return true }, Open: func(time.Time) bool { return true }}
+	all := func(*eventlog.Raw) bool { return true }
+	ep := Endpoint{Tenant: tenant, ID: uuid.New(), Version: 1, App: "billing", Concurrency: 10, Means: all, Permits: all, Open: func(time.Time) bool { return true }}
 	if change != nil {
 		change(&ep)
 	}
@@ -96,11 +99,13 @@ type node struct {
 	stop func()
 }
 
-func (w *world) node(name string, change func(*Config)) *node {
+func (w *world) node(name string, change func(*Config)) *node { return w.nodeAt(w.url, name, change) }
+
+func (w *world) nodeAt(url, name string, change func(*Config)) *node {
 	w.t.Helper()
-	l := w.connect(name)
+	l := w.connectAt(url, name)
 	c := Config{
-		Pool: l.Pool(ledger.Project), Log: w.log, Process: name, Now: w.now,
+		Pool: l.Pool(ledger.Project), Log: eventlog.Sips{PG: w.log}, Process: name, Now: w.now,
 		Load: func(context.Context) ([]Endpoint, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -116,9 +121,11 @@ func (w *world) node(name string, change func(*Config)) *node {
 			return nil
 		},
 		Type:     func(raw *eventlog.Raw) string { return "core." + raw.Type },
+		Subject:  func(raw *eventlog.Raw) string { return raw.Tags[0] },
+		Data:     func(raw *eventlog.Raw) []byte { return raw.Payload },
 		ID:       func(endpoint, event uuid.UUID) uuid.UUID { return uuid.NewSHA1(endpoint, event[:]) },
 		Schedule: []time.Duration{0, 5 * time.Second, time.Minute}, GiveUp: 24 * time.Hour, Jitter: func() float64 { return 0 },
-		Patience: 300 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Patience: 300 * time.Millisecond, Longest: 300 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&c)

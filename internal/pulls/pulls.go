@@ -30,8 +30,15 @@ type Endpoint struct {
 	From           time.Time // unless it was recorded since then; zero: none is
 	SkippedThrough int64     // tenant_seq; what was not handed out by then is not meant any more
 
-	// Means reports whether an event of its tenant is meant. It MUST be quick, and safe for concurrent use.
+	// Through is the position up to which all that Means and Permits go by is known. What was recorded later is not judged, and not passed.
+	Through int64
+	// Means reports whether an event of its tenant is meant. It may take a while, and MUST be safe for concurrent use.
 	Means func(*eventlog.Raw) bool
+	// Stirs reports whether Means may hold, by the event's type and tags alone: whoever waits is woken by it. It MUST be quick, as it is asked
+	// for all tenants by one. Nil: any may.
+	Stirs func(*eventlog.Raw) bool
+	// Permits reports whether an event that was handed out before may be once more, whether it is asked for or not. It MUST be quick.
+	Permits func(*eventlog.Raw) bool
 }
 
 // Item is an event that was handed out.
@@ -63,11 +70,11 @@ func ParseLease(text string) (Lease, bool) {
 	return l, err == nil && l.String() == text
 }
 
-// Config of Pulls. All of it is required.
+// Config of Pulls.
 type Config struct {
-	Pool    *pgxpool.Pool // as role chancery_project with search_path core
-	Now     func() time.Time
-	Process string // which of ours this is
+	Pool    *pgxpool.Pool    // as role chancery_project with search_path core
+	Now     func() time.Time // for tests; nil: leases run by the database's clock, whatever those of the processes say
+	Process string           // which of ours this is
 }
 
 // Pulls hands out events of all endpoints. Safe for concurrent use, in several processes at once: whatever is done about one endpoint is
@@ -76,55 +83,60 @@ type Pulls struct {
 	cfg   Config
 	slots chan struct{} // one for each connection that may be used at once: the pool is the projectors' too
 
-	mu    sync.Mutex
-	rooms map[uuid.UUID]*room // of endpoints at which somebody is; mu owns it, and what is in the rooms
-	queue []eventlog.Raw      // of Heard, to be told to the rooms; mu owns it
-	lost  bool                // there were too many of them; mu owns it
-	heads map[uuid.UUID]int64 // the newest tenant_seq that those who wait know of; mu owns it
+	mu     sync.Mutex
+	shares map[uuid.UUID]*share // of tenants for which something is done; mu owns it
+	rooms  map[place]*room      // of endpoints at which somebody is; mu owns it, and what is in the rooms
+	begins map[place]int64      // of endpoints with From, what beginning came to; mu owns it
+	queue  []eventlog.Raw       // of Heard, to be told to the rooms; mu owns it
+	lost   bool                 // there were too many of them; mu owns it
+	heads  map[uuid.UUID]int64  // the newest tenant_seq that those who wait know of; mu owns it
 
 	wake   chan struct{} // holds one: the queue is not empty
 	others chan struct{} // holds one: some process has appended something
-
-	begins sync.Map // of endpoints with From, what beginning came to: it never changes
 }
 
-// The bounds of one transaction.
-const (
-	connections = 4
-	mostScanned = 2000    // events that are looked at
-	mostBytes   = 8 << 20 // of payloads that are handed out, if it is more than one
-)
+// place names an endpoint. An id alone does not: whoever makes an endpoint may choose it.
+type place struct{ tenant, id uuid.UUID }
+
+func (e *Endpoint) place() place { return place{e.Tenant, e.ID} }
+
+const mostBegins = 10_000 // that are kept
 
 // New makes one; without Run nobody is told of new events.
 func New(c Config) *Pulls {
-	return &Pulls{cfg: c, slots: make(chan struct{}, connections), rooms: map[uuid.UUID]*room{}, wake: make(chan struct{}, 1), others: make(chan struct{}, 1)}
+	return &Pulls{
+		cfg: c, slots: make(chan struct{}, connections), shares: map[uuid.UUID]*share{}, rooms: map[place]*room{}, begins: map[place]int64{},
+		wake: make(chan struct{}, 1), others: make(chan struct{}, 1),
+	}
 }
 
-func (p *Pulls) now() time.Time { return p.cfg.Now().UTC().Truncate(time.Microsecond) }
-
-// slot waits for a connection's turn.
-func (p *Pulls) slot(ctx context.Context) (release func(), err error) {
-	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+// given is the time that a statement is to go by; nil: the database's own.
+func (p *Pulls) given() *time.Time {
+	if p.cfg.Now == nil {
+		return nil
 	}
+	now := p.cfg.Now().UTC().Truncate(time.Microsecond)
+	return &now
 }
 
 // durable begins a transaction whose commit is on disk when it returns: what a receiver was told holds. The role's own do not wait. Rows
 // are found one by one, by their keys or where they lie: what the planner knows of tables that grow is too old to choose by.
 var durable = pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = on; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"}
 
-// inTurn runs fn in a transaction when nobody else of this process is about the endpoint. It may be run again.
-func (p *Pulls) inTurn(ctx context.Context, r *room, fn func(pgx.Tx) error) error {
+// inTurn runs fn when nobody else of this process is about the endpoint.
+func (p *Pulls) inTurn(ctx context.Context, r *room, fn func() error) error {
 	select {
 	case r.turn <- struct{}{}:
 		defer func() { <-r.turn }()
+		return fn()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	release, err := p.slot(ctx)
+}
+
+// transact runs fn in a transaction, on a connection of the tenant's share. It may be run again.
+func (p *Pulls) transact(ctx context.Context, tenant uuid.UUID, fn func(pgx.Tx) error) error {
+	release, err := p.slot(ctx, tenant)
 	if err != nil {
 		return err
 	}
@@ -169,18 +181,26 @@ func deadlocked(err error) bool {
 
 // beginning is the tenant_seq after which the endpoint means anything: an event is meant that was recorded after the endpoint was made, or
 // since From.
-func (p *Pulls) beginning(ctx context.Context, db querier, e *Endpoint) (int64, error) {
+func (p *Pulls) beginning(ctx context.Context, e *Endpoint) (int64, error) {
 	if e.From.IsZero() {
 		return e.StartsAfter, nil
 	}
-	if found, ok := p.begins.Load(e.ID); ok {
-		return found.(int64), nil
+	p.mu.Lock()
+	known, ok := p.begins[e.place()]
+	p.mu.Unlock()
+	if ok {
+		return known, nil
 	}
+	release, err := p.slot(ctx, e.Tenant)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	low, high := int64(0), e.StartsAfter // low is before From or 0; what follows high is meant
 	for low < high {
 		middle := low + (high-low)/2 + 1
 		var at time.Time
-		if err := db.QueryRow(ctx, `SELECT created_at FROM core.events WHERE tenant_id = $1 AND tenant_seq = $2`, e.Tenant, middle).Scan(&at); err != nil {
+		if err := p.cfg.Pool.QueryRow(ctx, `SELECT created_at FROM core.events WHERE tenant_id = $1 AND tenant_seq = $2`, e.Tenant, middle).Scan(&at); err != nil {
 			return 0, fmt.Errorf("look for the beginning: %w", err)
 		}
 		if at.Before(e.From) {
@@ -189,11 +209,11 @@ func (p *Pulls) beginning(ctx context.Context, db querier, e *Endpoint) (int64, 
 			high = middle - 1
 		}
 	}
-	p.begins.Store(e.ID, low)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.begins) >= mostBegins {
+		clear(p.begins)
+	}
+	p.begins[e.place()] = low
 	return low, nil
-}
-
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,8 +29,8 @@ type world struct {
 	ledger *ledger.Ledger
 	pulls  *pulls.Pulls
 	e      *pulls.Endpoint
-	n      int64 // events of the tenant
 	mu     sync.Mutex
+	n      int64 // events of the tenant
 	at     time.Time
 	looks  int // how often somebody looked
 }
@@ -43,8 +44,10 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(l.Close)
 	w := &world{T: t, ledger: l, at: noon.Add(time.Hour), e: &pulls.Endpoint{
 		Tenant: uuid.New(), ID: uuid.New(), App: "stock", Lease: 30 * time.Second, Attempts: 3,
-		Means: func(r *eventlog.Raw) bool { return strings.HasPrefix(r.Type, "shop.wanted") },
+		Means:   func(r *eventlog.Raw) bool { return strings.HasPrefix(r.Type, "shop.wanted") },
+		Permits: func(*eventlog.Raw) bool { return true },
 	}}
+	w.e.Stirs = w.e.Means
 	w.pulls = w.process("one")
 	return w
 }
@@ -73,6 +76,8 @@ func (w *world) forward(d time.Duration) {
 // happen appends events, each of a type, and returns them.
 func (w *world) happen(types ...string) (all []eventlog.Raw) {
 	w.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, typ := range types {
 		w.n++
 		e := eventlog.Raw{ID: uuid.New(), Tenant: w.e.Tenant, TenantSeq: w.n, Position: w.n, SourceApp: "shop", Type: typ, Payload: fmt.Appendf(nil, `{"n": %d}`, w.n)}
@@ -93,7 +98,15 @@ func (w *world) find(context.Context) (*pulls.Endpoint, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.looks++
-	return w.e, nil
+	found := *w.e
+	found.Through = w.n
+	return &found, nil
+}
+
+// found is the endpoint as of all that has happened.
+func (w *world) found() *pulls.Endpoint {
+	e, _ := w.find(w.Context())
+	return e
 }
 
 // over is a wait that has ended.
@@ -105,7 +118,12 @@ func over() context.Context {
 
 func (w *world) receive(most int) []pulls.Item {
 	w.Helper()
-	items, err := w.pulls.Receive(w.Context(), over(), w.e.ID, most, w.find)
+	return w.receiveAs(most, w.find)
+}
+
+func (w *world) receiveAs(most int, find func(context.Context) (*pulls.Endpoint, error)) []pulls.Item {
+	w.Helper()
+	items, err := w.pulls.Receive(w.Context(), over(), w.e.Tenant, w.e.ID, most, find)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -228,6 +246,31 @@ func (w *world) redeliver() {
 	}
 }
 
+func TestWhatAnEndpointMayNotHaveAnyMoreIsNotHandedOutAgain(t *testing.T) {
+	w := newWorld(t)
+	var taken atomic.Bool
+	w.e.Permits = func(r *eventlog.Raw) bool { return !taken.Load() || r.Type == "shop.wanted.still" }
+	w.happen("shop.wanted", "shop.wanted", "shop.wanted.still", "shop.wanted")
+	got := w.receive(10)
+	w.fates([]pulls.Fate{"nacked"})(w.pulls.Nack(t.Context(), w.e, leasesOf(got[:1]), 10*time.Second))
+	w.fates([]pulls.Fate{"acked"})(w.pulls.Ack(t.Context(), w.e, leasesOf(got[3:])))
+	taken.Store(true)
+	w.forward(time.Minute)
+	w.got(w.receive(2)) // as many as are due first, and it looks on
+	w.got(w.receive(2), "3 3 2")
+	const denied = " not handed out: by the app's manifest or the tenant's policy it may not have events of this type any more"
+	const over = " the lease ended and nobody had acknowledged the event"
+	w.are(deliveryRows, "1 1 dead 1"+denied, "2 2 dead 1"+denied, "3 3 leased 2 13:01:30", "4 4 delivered 1")
+	w.are(attemptRows, "1 1 retrying 0 its receiver gave it back", "2 1 dead 60"+over, "3 1 retrying 60"+over, "4 1 delivered 0")
+
+	w.redeliver()
+	w.got(w.receive(10), "3 3 3")
+	w.are(deliveryRows, "1 1 dead 1"+denied, "2 2 dead 1"+denied, "3 3 leased 3 13:01:30", "4 4 dead 1"+denied)
+	taken.Store(false)
+	w.redeliver()
+	w.got(w.receive(10), "1 1 2", "2 2 2", "3 3 4", "4 4 2")
+}
+
 func TestALeaseThatEndedCountsAsLongAsNobodyElseHasTheEvent(t *testing.T) {
 	w := newWorld(t)
 	w.happen("shop.wanted")
@@ -293,14 +336,17 @@ func TestALongWayToWhatIsMeantIsWalkedInSteps(t *testing.T) {
 	w.n = 5000
 	w.happen("shop.wanted")
 	w.got(w.receive(10))
-	w.got(w.receive(10))
-	w.got(w.receive(10), "5001 1 1")
+	items := w.receive(10)
+	for len(items) == 0 && t.Context().Err() == nil {
+		items = w.receive(10)
+	}
+	w.got(items, "5001 1 1")
 
-	page, err := w.pulls.Read(t.Context(), w.e, 0, 10)
-	if err != nil || len(page.Events) != 0 || page.Next < 2000 || !page.More {
+	page, err := w.pulls.Read(t.Context(), w.found(), 0, 10)
+	if err != nil || len(page.Events) != 0 || page.Next > 2000 || !page.More {
 		t.Fatalf("%+v, %v", page, err)
 	}
-	page, err = w.pulls.Read(t.Context(), w.e, 4990, 10)
+	page, err = w.pulls.Read(t.Context(), w.found(), 4990, 10)
 	if err != nil || len(page.Events) != 1 || page.Next != 5001 || page.More {
 		t.Fatalf("%+v, %v", page, err)
 	}

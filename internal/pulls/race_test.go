@@ -2,6 +2,7 @@ package pulls_test
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,7 +63,7 @@ func TestManyReceiversShareEventsAndNoneIsLostWhenSomeDie(t *testing.T) {
 		p := processes[n%len(processes)]
 		all.Go(func() {
 			for round := 0; h.all() < events && t.Context().Err() == nil; round++ {
-				items, err := p.Receive(t.Context(), over(), w.e.ID, 7, w.find)
+				items, err := p.Receive(t.Context(), over(), w.e.Tenant, w.e.ID, 7, w.find)
 				if err != nil {
 					t.Error(err)
 					return
@@ -116,7 +117,11 @@ func TestWhoWaitsIsWokenByWhatTheEndpointMeansAndByNothingElse(t *testing.T) {
 	got := make(chan []pulls.Item, waiting)
 	for range waiting {
 		go func() {
-			items, err := w.pulls.Receive(t.Context(), ctx, w.e.ID, 1, w.find)
+			items, err := w.pulls.Receive(t.Context(), ctx, w.e.Tenant, w.e.ID, 1, func(context.Context) (*pulls.Endpoint, error) {
+				e := w.found()
+				e.Through = math.MaxInt64 // or who looks as something happens looks once more, though nobody woke it
+				return e, nil
+			})
 			if err != nil {
 				t.Error(err)
 			}
@@ -160,7 +165,7 @@ func TestWhoWaitsIsWokenWhenALeaseIsGivenBack(t *testing.T) {
 	held := w.receive(1)
 	got := make(chan []pulls.Item)
 	go func() {
-		items, err := w.pulls.Receive(t.Context(), t.Context(), w.e.ID, 1, w.find)
+		items, err := w.pulls.Receive(t.Context(), t.Context(), w.e.Tenant, w.e.ID, 1, w.find)
 		if err != nil {
 			t.Error(err)
 		}

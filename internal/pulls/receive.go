@@ -10,14 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"chancery/internal/dcb"
-	"chancery/internal/eventlog"
 )
 
 // Receive leases events of an endpoint, at most so many. If there are none it waits for some until the other context ends. Find is asked
 // each time before it looks: for the endpoint as it is by then, or why the receiver gets nothing any more.
-func (p *Pulls) Receive(ctx, until context.Context, id uuid.UUID, most int, find func(context.Context) (*Endpoint, error)) ([]Item, error) {
-	r := p.enter(id)
-	defer p.exit(id, r)
+func (p *Pulls) Receive(ctx, until context.Context, tenant, id uuid.UUID, most int, find func(context.Context) (*Endpoint, error)) ([]Item, error) {
+	here := place{tenant, id}
+	r := p.enter(here)
+	defer p.exit(here, r)
 	t := &ticket{wake: make(chan struct{}, 1)}
 	defer p.leave(r, t)
 	for {
@@ -40,15 +40,15 @@ func (p *Pulls) Receive(ctx, until context.Context, id uuid.UUID, most int, find
 		case got.more:
 			continue
 		}
-		p.await(until, t, got.due)
+		p.await(until, t, got)
 	}
 }
 
 // await returns when the ticket is called, when something comes due, or when it is time to give up.
-func (p *Pulls) await(until context.Context, t *ticket, due time.Time) {
+func (p *Pulls) await(until context.Context, t *ticket, got taken) {
 	var timer <-chan time.Time
-	if !due.IsZero() {
-		wait := time.NewTimer(max(due.Sub(p.now()), time.Millisecond))
+	if !got.due.IsZero() {
+		wait := time.NewTimer(max(got.due.Sub(got.at), time.Millisecond))
 		defer wait.Stop()
 		timer = wait.C
 	}
@@ -63,6 +63,7 @@ func (p *Pulls) await(until context.Context, t *ticket, due time.Time) {
 type taken struct {
 	items []Item
 	more  bool      // to be had at once
+	at    time.Time // when it was
 	due   time.Time // when something comes due; zero: nothing is under way
 }
 
@@ -81,13 +82,13 @@ type delivery struct {
 
 const (
 	lockSQL = `SELECT tenant_seq, sequence FROM core.delivery_cursors WHERE tenant_id = $1 AND endpoint_id = $2 FOR UPDATE`
-	// dueSQL locks the rows too: who asks for redelivery changes them without the cursor's lock.
+	// nowSQL is asked when the cursor is locked, and after dueSQL: what was due is due by then.
+	nowSQL = `SELECT coalesce($1::timestamptz, clock_timestamp())`
+	// dueSQL locks the rows too: redelivery changes them without the cursor's lock. What it is about to change is found next time.
 	dueSQL = `SELECT ctid::text, tenant_seq, sequence, event_id, attempt_count, round, status = 'leased', last_attempt_at FROM core.event_deliveries
-		WHERE tenant_id = $1 AND endpoint_id = $2 AND next_attempt_at <= $3 ORDER BY next_attempt_at, tenant_seq LIMIT $4 FOR UPDATE`
-	nextDueSQL = `SELECT next_attempt_at FROM core.event_deliveries WHERE tenant_id = $1 AND endpoint_id = $2 AND next_attempt_at IS NOT NULL
-		ORDER BY next_attempt_at LIMIT 1`
-	beginSQL = `INSERT INTO core.delivery_cursors (tenant_id, endpoint_id, tenant_seq) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
-	moveSQL  = `UPDATE core.delivery_cursors SET tenant_seq = $3, sequence = $4, last_failure_at = coalesce($5, last_failure_at),
+		WHERE tenant_id = $1 AND endpoint_id = $2 AND next_attempt_at <= coalesce($3::timestamptz, statement_timestamp()) AND position <= $4
+		ORDER BY next_attempt_at, tenant_seq LIMIT $5 FOR UPDATE SKIP LOCKED`
+	moveSQL = `UPDATE core.delivery_cursors SET tenant_seq = $3, sequence = $4, last_failure_at = coalesce($5, last_failure_at),
 		failing_since = coalesce(failing_since, $5) WHERE tenant_id = $1 AND endpoint_id = $2`
 	leaseNewSQL = `INSERT INTO core.event_deliveries (tenant_id, endpoint_id, tenant_seq, id, event_id, event_type, position, consumer_app_id,
 		sequence, status, attempt_count, first_attempt_at, last_attempt_at, next_attempt_at, lease, created_at)
@@ -104,134 +105,123 @@ const (
 		ON CONFLICT DO NOTHING`
 )
 
-const leaseOver = "the lease ended and nobody had acknowledged the event"
+const (
+	leaseOver    = "the lease ended and nobody had acknowledged the event"
+	notPermitted = "not handed out: by the app's manifest or the tenant's policy it may not have events of this type any more"
+)
 
-// take leases what is due and then what is new, in one transaction.
+// take leases what is due and then what is new, in one transaction. What is new is read and judged before: a filter takes a while, and
+// nothing is locked meanwhile. If others have taken some of it by then, the rest is left.
 func (p *Pulls) take(ctx context.Context, r *room, e *Endpoint, most int) (got taken, err error) {
-	err = p.inTurn(ctx, r, func(tx pgx.Tx) error {
-		now := p.now()
-		c, due, err := p.open(ctx, tx, e, now, most)
+	err = p.inTurn(ctx, r, func() error {
+		seen, err := p.glance(ctx, e, most)
 		if err != nil {
 			return err
 		}
-		got = taken{}
-		again, dead := sort(due, e.Attempts)
-		events, err := at(ctx, tx, e.Tenant, seqsOf(again))
-		if err != nil {
-			return err
-		}
-		s := scanned{last: max(c.seq, e.SkippedThrough), more: len(again)+len(dead) == most}
-		if len(again)+len(dead) < most {
-			if s, err = scan(ctx, tx, e, s.last, most-len(again)-len(dead)); err != nil {
+		begin := max(seen.after, e.SkippedThrough)
+		ahead := scanned{last: begin, more: true}
+		if seen.due < most {
+			if ahead, err = p.scan(ctx, e, begin, most-seen.due); err != nil {
 				return err
 			}
 		}
-		until := now.Add(e.Lease)
-		for _, d := range again {
-			raw, there := events[d.seq]
-			if !there {
-				return fmt.Errorf("%w: tenant %s has no event %d", eventlog.ErrHole, e.Tenant, d.seq)
-			}
-			got.items = append(got.items, Item{Event: raw, Lease: Lease{d.seq, uuid.New()}, Until: until, Sequence: d.sequence, Attempt: d.attempts + 1})
+		if got = (taken{at: seen.at, due: seen.next, more: ahead.newer}); seen.due == 0 && ahead.last == seen.after {
+			return nil
 		}
-		for i := range s.events {
-			got.items = append(got.items, Item{Event: s.events[i], Lease: Lease{s.events[i].TenantSeq, uuid.New()}, Until: until, Sequence: c.sequence + int64(i) + 1, Attempt: 1})
-		}
-		got.more = s.more
-		if err := p.lease(ctx, tx, e, now, c, s, got.items, again, dead); err != nil {
+		return p.transact(ctx, e.Tenant, func(tx pgx.Tx) error {
+			got, err = p.takeOf(ctx, tx, e, most, seen, ahead)
 			return err
-		}
-		if len(got.items) > 0 || got.more {
-			return nil
-		}
-		err = tx.QueryRow(ctx, nextDueSQL, e.Tenant, e.ID).Scan(&got.due)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		return err
+		})
 	})
 	return got, err
 }
 
-// open locks the endpoint's cursor, which it makes first if there is none, and reads what is due.
-func (p *Pulls) open(ctx context.Context, tx pgx.Tx, e *Endpoint, now time.Time, most int) (c cursor, due []delivery, err error) {
-	for range 2 {
-		var b pgx.Batch
-		b.Queue(lockSQL, e.Tenant, e.ID)
-		b.Queue(dueSQL, e.Tenant, e.ID, now, most)
-		c, due, err = opened(tx.SendBatch(ctx, &b))
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return c, due, err
-		}
-		begin, err := p.beginning(ctx, tx, e)
-		if err != nil {
-			return c, nil, err
-		}
-		if _, err := tx.Exec(ctx, beginSQL, e.Tenant, e.ID, begin); err != nil {
-			return c, nil, fmt.Errorf("begin: %w", err)
-		}
+// takeOf leases what is due, and what is left of what was found before.
+func (p *Pulls) takeOf(ctx context.Context, tx pgx.Tx, e *Endpoint, most int, seen glimpse, ahead scanned) (got taken, err error) {
+	c, due, now, err := p.open(ctx, tx, e, most)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && c.seq < seen.after { // it was begun anew
+		return taken{more: true}, nil
 	}
-	return c, nil, err
+	if err != nil {
+		return got, err
+	}
+	b, err := bring(ctx, tx, e, due)
+	if err != nil {
+		return got, err
+	}
+	s := ahead.from(max(c.seq, e.SkippedThrough), most-len(due), mostBytes-b.bytes, len(b.again) == 0)
+	until := now.Add(e.Lease)
+	for i, d := range b.again {
+		got.items = append(got.items, Item{Event: b.events[i], Lease: Lease{d.seq, uuid.New()}, Until: until, Sequence: d.sequence, Attempt: d.attempts + 1})
+	}
+	for i := range s.events {
+		got.items = append(got.items, Item{Event: s.events[i], Lease: Lease{s.events[i].TenantSeq, uuid.New()}, Until: until, Sequence: c.sequence + int64(i) + 1, Attempt: 1})
+	}
+	got.at, got.due, got.more = now, seen.next, s.more || s.newer || b.full || len(due) == most
+	return got, p.lease(ctx, tx, e, now, c, s, got.items, b)
 }
 
-func opened(results pgx.BatchResults) (c cursor, due []delivery, err error) {
+// open locks the endpoint's cursor, and reads what is due, and what time it is.
+func (p *Pulls) open(ctx context.Context, tx pgx.Tx, e *Endpoint, most int) (c cursor, due []delivery, now time.Time, err error) {
+	var b pgx.Batch
+	given := p.given()
+	b.Queue(lockSQL, e.Tenant, e.ID)
+	b.Queue(dueSQL, e.Tenant, e.ID, given, e.Through, most)
+	b.Queue(nowSQL, given)
+	return opened(tx.SendBatch(ctx, &b))
+}
+
+func opened(results pgx.BatchResults) (c cursor, due []delivery, now time.Time, err error) {
 	defer func() { err = errors.Join(err, results.Close()) }()
 	if err := results.QueryRow().Scan(&c.seq, &c.sequence); err != nil {
-		return c, nil, err
+		return c, nil, now, err
 	}
 	rows, err := results.Query()
 	if err != nil {
-		return c, nil, err
+		return c, nil, now, err
 	}
 	due, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d delivery, err error) {
 		return d, row.Scan(&d.row, &d.seq, &d.sequence, &d.event, &d.attempts, &d.round, &d.leased, &d.last)
 	})
-	return c, due, err
+	if err == nil {
+		now, err = told(results)
+	}
+	return c, due, now, err
 }
 
-// sort tells those that are handed out once more from those that were handed out often enough.
-func sort(due []delivery, attempts int) (again, dead []delivery) {
-	for _, d := range due {
-		if d.attempts-d.round >= attempts {
-			dead = append(dead, d)
-		} else {
-			again = append(again, d)
-		}
-	}
-	return again, dead
-}
-
-func seqsOf(all []delivery) []int64 {
-	seqs := make([]int64, len(all))
-	for i, d := range all {
-		seqs[i] = d.seq
-	}
-	return seqs
+// told is what time it is, by nowSQL.
+func told(results pgx.BatchResults) (now time.Time, err error) {
+	err = results.QueryRow().Scan(&now)
+	return now.UTC(), err
 }
 
 // lease writes down what was handed out: first come those of again. A lease that was over is an attempt that failed.
-func (p *Pulls) lease(ctx context.Context, tx pgx.Tx, e *Endpoint, now time.Time, c cursor, s scanned, items []Item, again, dead []delivery) error {
+func (p *Pulls) lease(ctx context.Context, tx pgx.Tx, e *Endpoint, now time.Time, c cursor, s scanned, items []Item, of brought) error {
 	var b pgx.Batch
 	var failed *time.Time
 	over := &attempts{}
-	over.add("retrying", again...)
-	over.add("dead", dead...)
+	over.add("retrying", of.again...)
+	over.add("dead", of.dead...)
+	over.add("dead", of.denied...)
 	if len(over.seqs) > 0 {
 		failed = &now
 		text := leaseOver
 		over.queue(&b, p, e, now, nil, &text)
 	}
-	if len(dead) > 0 {
-		queue(&b, len(dead), buryOverSQL, rowsAt(dead), leaseOver)
+	if len(of.dead) > 0 {
+		queue(&b, len(of.dead), buryOverSQL, rowsAt(of.dead), leaseOver)
 	}
-	if len(again) > 0 {
-		leases := make([]uuid.UUID, len(again))
-		for i := range again {
+	if len(of.denied) > 0 {
+		queue(&b, len(of.denied), buryOverSQL, rowsAt(of.denied), notPermitted)
+	}
+	if len(of.again) > 0 {
+		leases := make([]uuid.UUID, len(of.again))
+		for i := range of.again {
 			leases[i] = items[i].Lease.ID
 		}
-		queue(&b, len(again), leaseAgainSQL, now, now.Add(e.Lease), rowsAt(again), leases)
+		queue(&b, len(of.again), leaseAgainSQL, now, now.Add(e.Lease), rowsAt(of.again), leases)
 	}
-	if fresh := items[len(again):]; len(fresh) > 0 {
+	if fresh := items[len(of.again):]; len(fresh) > 0 {
 		queueFresh(&b, e, now, c, fresh)
 	}
 	if s.last != c.seq || failed != nil {

@@ -1,10 +1,9 @@
 package pulls
 
 import (
+	"errors"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // room is where those are who wait at an endpoint. Pulls.mu owns all of it but turn. Of those in line one is woken for what is new: it
@@ -16,6 +15,9 @@ type room struct {
 	line     []*ticket     // who waits for something to lease
 	news     chan struct{} // closed when there is something new for those who only read; nil: nobody asked since
 	looked   time.Time     // when somebody was last woken
+	readers  int           // how many read on
+	stirred  time.Time     // when it was last woken by what was heard
+	owed     bool          // it is to be woken by what was heard, but was a moment ago
 }
 
 // ticket is a place in line. Whoever is woken has left the line.
@@ -26,11 +28,18 @@ type ticket struct {
 
 // The waker's bounds.
 const (
-	mostHeard = 4096            // events that wait to be told
-	recheck   = 5 * time.Second // somebody looks at least as often where anybody waits: other processes hand things back, too
+	mostHeard = 4096                  // events that wait to be told
+	recheck   = 5 * time.Second       // somebody looks at least as often where anybody waits: other processes hand things back, too
+	pause     = 50 * time.Millisecond // at least between two times that a room is woken by what was heard: it may be none that the endpoint means
 )
 
-func (p *Pulls) enter(id uuid.UUID) *room {
+// MostReaders is how many may read on at an endpoint at once.
+const MostReaders = 100
+
+// ErrCrowded says that so many do.
+var ErrCrowded = errors.New("too many read on at the endpoint")
+
+func (p *Pulls) enter(id place) *room {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.rooms[id]
@@ -42,7 +51,7 @@ func (p *Pulls) enter(id uuid.UUID) *room {
 	return r
 }
 
-func (p *Pulls) exit(id uuid.UUID, r *room) {
+func (p *Pulls) exit(id place, r *room) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.users--; r.users == 0 {
@@ -107,7 +116,7 @@ func (r *room) tell() {
 }
 
 // stir wakes whoever is at an endpoint, if anybody is.
-func (p *Pulls) stir(id uuid.UUID) {
+func (p *Pulls) stir(id place) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r := p.rooms[id]; r != nil {
@@ -118,17 +127,33 @@ func (p *Pulls) stir(id uuid.UUID) {
 // Reader is somebody who reads on at an endpoint as new events come. Close it.
 type Reader struct {
 	p    *Pulls
-	id   uuid.UUID
+	at   place
 	room *room
 }
 
-// Follow begins to read on.
-func (p *Pulls) Follow(id uuid.UUID) *Reader { return &Reader{p, id, p.enter(id)} }
+// Follow begins to read on, unless MostReaders do: ErrCrowded.
+func (p *Pulls) Follow(e *Endpoint) (*Reader, error) {
+	r := &Reader{p, e.place(), p.enter(e.place())}
+	p.mu.Lock()
+	r.room.readers++
+	crowded := r.room.readers > MostReaders
+	p.mu.Unlock()
+	if crowded {
+		r.Close()
+		return nil, ErrCrowded
+	}
+	return r, nil
+}
 
 // Close ends it.
-func (r *Reader) Close() { r.p.exit(r.id, r.room) }
+func (r *Reader) Close() {
+	r.p.mu.Lock()
+	r.room.readers--
+	r.p.mu.Unlock()
+	r.p.exit(r.at, r.room)
+}
 
-// News is closed when something came that the endpoint means, or that may change what it means. Ask for it before reading on, so that
+// News is closed when something came that the endpoint may mean, or that may change what it means. Ask for it before reading on, so that
 // nothing is missed between the two.
 func (r *Reader) News(e *Endpoint) <-chan struct{} {
 	r.p.mu.Lock()

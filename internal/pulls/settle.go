@@ -80,7 +80,7 @@ func (p *Pulls) Nack(ctx context.Context, e *Endpoint, leases []Lease, delay tim
 		}
 	}
 	if err == nil {
-		p.stir(e.ID) // whoever waits may have them
+		p.stir(e.place()) // whoever waits may have them
 	}
 	return fates, err
 }
@@ -97,28 +97,31 @@ func (p *Pulls) Extend(ctx context.Context, e *Endpoint, leases []Lease, by time
 // settle does something about those of the leases that are held, under the cursor's lock as everything. The others are over, or were
 // acknowledged before.
 func (p *Pulls) settle(ctx context.Context, e *Endpoint, leases []Lease, fate Fate, do func(*pgx.Batch, []delivery, time.Time)) ([]Fate, error) {
-	r := p.enter(e.ID)
-	defer p.exit(e.ID, r)
+	r := p.enter(e.place())
+	defer p.exit(e.place(), r)
 	seqs, ids := make([]int64, len(leases)), make([]uuid.UUID, len(leases))
 	for i, l := range leases {
 		seqs[i], ids[i] = l.Seq, l.ID
 	}
 	var fates []Fate
-	err := p.inTurn(ctx, r, func(tx pgx.Tx) error {
-		fates = make([]Fate, len(leases))
-		for i := range fates {
-			fates[i] = Over
-		}
-		var ask pgx.Batch
-		ask.Queue(lockSQL, e.Tenant, e.ID)
-		ask.Queue(heldSQL, e.Tenant, e.ID, seqs, ids)
-		held, err := p.held(tx.SendBatch(ctx, &ask), fates, fate)
-		if err != nil || len(held) == 0 {
-			return err
-		}
-		var b pgx.Batch
-		do(&b, held, p.now())
-		return tx.SendBatch(ctx, &b).Close()
+	err := p.inTurn(ctx, r, func() error {
+		return p.transact(ctx, e.Tenant, func(tx pgx.Tx) error {
+			fates = make([]Fate, len(leases))
+			for i := range fates {
+				fates[i] = Over
+			}
+			var ask pgx.Batch
+			ask.Queue(lockSQL, e.Tenant, e.ID)
+			ask.Queue(heldSQL, e.Tenant, e.ID, seqs, ids)
+			ask.Queue(nowSQL, p.given())
+			held, now, err := p.held(tx.SendBatch(ctx, &ask), fates, fate)
+			if err != nil || len(held) == 0 {
+				return err
+			}
+			var b pgx.Batch
+			do(&b, held, now)
+			return tx.SendBatch(ctx, &b).Close()
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("settle leases: %w", err)
@@ -126,15 +129,15 @@ func (p *Pulls) settle(ctx context.Context, e *Endpoint, leases []Lease, fate Fa
 	return fates, nil
 }
 
-// held are those that are leased; the fate of each lease is noted.
-func (p *Pulls) held(results pgx.BatchResults, fates []Fate, fate Fate) (held []delivery, err error) {
+// held are those that are leased, and what time it is; the fate of each lease is noted.
+func (p *Pulls) held(results pgx.BatchResults, fates []Fate, fate Fate) (held []delivery, now time.Time, err error) {
 	defer func() { err = errors.Join(err, results.Close()) }()
 	if _, err := results.Exec(); err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	rows, err := results.Query()
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	defer rows.Close()
 	known := map[int64]bool{}
@@ -143,7 +146,7 @@ func (p *Pulls) held(results pgx.BatchResults, fates []Fate, fate Fate) (held []
 		var status string
 		d := delivery{leased: true}
 		if err := rows.Scan(&n, &d.row, &d.seq, &d.event, &d.attempts, &d.round, &status, &d.last); err != nil {
-			return nil, err
+			return nil, now, err
 		}
 		if status == "delivered" {
 			fates[n-1] = AlreadyAcked
@@ -154,5 +157,9 @@ func (p *Pulls) held(results pgx.BatchResults, fates []Fate, fate Fate) (held []
 			held = append(held, d)
 		}
 	}
-	return held, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, now, err
+	}
+	now, err = told(results)
+	return held, now, err
 }

@@ -68,6 +68,11 @@ func (p *Pulls) Changed(tenant uuid.UUID) {
 			}
 		}
 	}
+	for at := range p.begins { // some may be gone
+		if at.tenant == tenant {
+			delete(p.begins, at)
+		}
+	}
 }
 
 func (p *Pulls) poke() {
@@ -81,12 +86,19 @@ func (p *Pulls) poke() {
 func (p *Pulls) Run(ctx context.Context) {
 	tick := time.NewTicker(recheck / 5)
 	defer tick.Stop()
+	var owed <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.wake:
-			p.spread()
+			if p.spread(time.Now()) && owed == nil {
+				owed = time.After(pause)
+			}
+		case <-owed:
+			if owed = nil; p.spread(time.Now()) {
+				owed = time.After(pause)
+			}
 		case <-p.others:
 			p.compare(ctx)
 		case <-tick.C:
@@ -153,8 +165,9 @@ func (p *Pulls) headsOf(ctx context.Context, tenants []uuid.UUID) (map[uuid.UUID
 	return heads, rows.Err()
 }
 
-// spread wakes those who wait for what was heard. What an endpoint means is asked without the lock.
-func (p *Pulls) spread() {
+// spread wakes those who wait for what was heard, unless they were a moment ago: then they are owed it. It reports whether any are.
+// What an endpoint means is not asked, which may take a while: whoever was woken for nothing waits on. Nor is anything asked under the lock.
+func (p *Pulls) spread(now time.Time) (owed bool) {
 	p.mu.Lock()
 	heard, lost := p.queue, p.lost
 	p.queue, p.lost = nil, false
@@ -165,16 +178,33 @@ func (p *Pulls) spread() {
 		}
 	}
 	p.mu.Unlock()
-	for r, e := range waiting {
-		if !lost && !slices.ContainsFunc(heard, func(raw eventlog.Raw) bool { return raw.Tenant == e.Tenant && e.Means(&raw) }) {
-			continue
-		}
-		p.mu.Lock()
-		r.call()
-		r.tell()
-		p.mu.Unlock()
+	of := map[uuid.UUID][]*eventlog.Raw{}
+	for i := range heard {
+		of[heard[i].Tenant] = append(of[heard[i].Tenant], &heard[i])
 	}
+	for r, e := range waiting {
+		if !lost && !slices.ContainsFunc(of[e.Tenant], e.stirs) {
+			delete(waiting, r)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.rooms {
+		_, stirred := waiting[r]
+		switch {
+		case !stirred && !r.owed:
+		case now.Sub(r.stirred) < pause:
+			r.owed, owed = true, true
+		default:
+			r.owed, r.stirred = false, now
+			r.call()
+			r.tell()
+		}
+	}
+	return owed
 }
+
+func (e *Endpoint) stirs(raw *eventlog.Raw) bool { return e.Stirs == nil || e.Stirs(raw) }
 
 // look has somebody look where nobody was woken for a while.
 func (p *Pulls) look(now time.Time) {

@@ -19,7 +19,12 @@ func openAMQP(ctx context.Context, t target, c *Config) (line, error) {
 		for _, url := range t.urls(scheme) {
 			p, err := wamqp.NewPublisher(exchange(url, c.Prefix), watermill.NopLogger{})
 			if err == nil {
-				return &confirmed{publisher: p, topic: routingKey, hangUp: func() { _ = p.Connection().Close() }}, nil // which it may just have opened anew
+				first := p.Connection()
+				return &confirmed{
+					publisher: p, topic: routingKey,
+					refuses: func(error) bool { return !first.IsClosed() }, // no other word comes of a queue that rejects, nor of what is too large
+					hangUp:  func() { _ = p.Connection().Close() },         // which it may just have opened anew
+				}, nil
 			}
 			failed = errors.Join(failed, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,8 +28,9 @@ type Config struct {
 	Encode func(*eventlog.Raw) ([]byte, error) // makes a message's body, a CloudEvent in JSON
 	Type   func(source, typ string) string     // an event's type as it is known outside
 
-	Timeout   time.Duration    // for one page; 0: 10 s
+	Timeout   time.Duration    // without a word from the broker; 0: 10 s. A page may take six times that
 	Published func(events int) // is told what the broker has acknowledged; may be nil
+	Refused   func()           // is told that the broker does not take an event; may be nil
 	Log       *slog.Logger     // none: silence
 }
 
@@ -42,16 +44,19 @@ type Bridge struct {
 	to     target
 	open   func(context.Context, target, *Config) (line, error)
 
-	mu      sync.Mutex // held while a page is on its way; owns line
+	mu      sync.Mutex // held while a page is on its way; owns line and refused
 	line    line       // nil: none is open
+	refused string     // what the log was last told
 	closing sync.WaitGroup
 }
 
 // line is a connection to a broker.
 type line interface {
+	// there says of the events of a page, which lies between two positions of the log, which ones the broker is known to have.
+	there(ctx context.Context, from, to int64, page []outgoing) (map[string]bool, error)
 	// send returns when the broker has acknowledged everything, or when ctx has ended, or at the first failure. Then nothing more MUST be
-	// sent on the line but close.
-	send(ctx context.Context, page []outgoing) error
+	// done with the line but close. It says of each event that it is acknowledged.
+	send(ctx context.Context, page []outgoing, acknowledged func()) error
 	close()
 }
 
@@ -66,6 +71,7 @@ type outgoing struct {
 const (
 	contentType = "content-type"
 	tenantKey   = "chancery-tenant"
+	positionKey = "chancery-position"
 )
 
 var wellFormed = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
@@ -114,23 +120,71 @@ func (b *Bridge) Follow(ctx context.Context, page []eventlog.Raw) error {
 	if err != nil || len(out) == 0 {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, b.config.Timeout)
-	defer cancel()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	asking, cancel := context.WithTimeout(ctx, b.config.Timeout)
+	defer cancel()
 	if b.line == nil {
-		if b.line, err = b.open(ctx, b.to, &b.config); err != nil {
+		if b.line, err = b.open(asking, b.to, &b.config); err != nil {
 			return b.failed("cannot connect to", err)
 		}
 	}
-	if err := b.line.send(ctx, out); err != nil {
+	known, err := b.line.there(asking, page[0].Position, page[len(page)-1].Position, out)
+	if err == nil {
+		out = slices.DeleteFunc(out, func(o outgoing) bool { return known[o.message.UUID] })
+		err = b.send(ctx, out)
+	}
+	if err != nil {
 		b.hangUp()
+		b.complain(err, out)
 		return b.failed("cannot publish to", err)
 	}
 	if b.config.Published != nil {
 		b.config.Published(len(out))
 	}
 	return nil
+}
+
+// send gives up when the broker has said nothing for a while. A page that a slow broker is busy with is not begun again, which would bring
+// it what it has, and take as long.
+func (b *Bridge) send(ctx context.Context, page []outgoing) error {
+	ctx, cancel := context.WithTimeout(ctx, 6*b.config.Timeout)
+	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	silence := time.AfterFunc(b.config.Timeout, func() { giveUp(context.DeadlineExceeded) })
+	defer silence.Stop()
+	return b.line.send(ctx, page, func() { silence.Reset(b.config.Timeout) })
+}
+
+// refused is a broker's word, or a library's, that it does not take an event. What else fails has to do with no event.
+type refused struct {
+	event string
+	err   error
+}
+
+func (r *refused) Error() string { return "event " + r.event + ": " + r.err.Error() }
+func (r *refused) Unwrap() error { return r.err }
+
+// complain logs, once, which event it is that the bridge cannot get past. It needs mu.
+func (b *Bridge) complain(err error, page []outgoing) {
+	r := new(refused)
+	if !errors.As(err, &r) {
+		return
+	}
+	if b.config.Refused != nil {
+		b.config.Refused()
+	}
+	if r.Error() == b.refused {
+		return
+	}
+	b.refused = r.Error()
+	for _, o := range page {
+		if m := o.message; m.UUID == r.event {
+			b.config.Log.Error("the broker does not take an event, and the bridge does not go past it", "broker", b.to.String(), "event", m.UUID,
+				"position", m.Metadata[positionKey], "type", m.Metadata["chancery-type"], "subject", o.subject, "bytes", len(m.Payload), "err", b.to.secretless(r.err))
+		}
+	}
 }
 
 func (b *Bridge) failed(what string, err error) error {
@@ -171,7 +225,7 @@ func (b *Bridge) messages(page []eventlog.Raw) ([]outgoing, error) {
 			contentType:          "application/cloudevents+json",
 			tenantKey:            e.Tenant.String(),
 			"chancery-type":      typ,
-			"chancery-position":  strconv.FormatInt(e.Position, 10),
+			positionKey:          strconv.FormatInt(e.Position, 10),
 			"chancery-tenantseq": strconv.FormatInt(e.TenantSeq, 10),
 		}
 		out = append(out, outgoing{e.Tenant, b.config.Prefix + "." + e.Tenant.String() + "." + words(typ), m})

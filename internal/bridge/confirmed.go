@@ -15,13 +15,19 @@ import (
 type confirmed struct {
 	publisher message.Publisher
 	topic     func(outgoing) string
-	hangUp    func() // after the publisher was closed; may be nil
+	refuses   func(error) bool // whether it failed because the broker does not take the event
+	hangUp    func()           // after the publisher was closed; may be nil
 }
 
 // abreast is how many tenants' messages are on their way at once.
 const abreast = 8
 
-func (c *confirmed) send(ctx context.Context, page []outgoing) error {
+// there knows nothing: Kafka and AMQP have no way to ask.
+func (c *confirmed) there(context.Context, int64, int64, []outgoing) (map[string]bool, error) {
+	return map[string]bool{}, nil
+}
+
+func (c *confirmed) send(ctx context.Context, page []outgoing, acknowledged func()) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var ways [abreast][]outgoing
@@ -37,9 +43,14 @@ func (c *confirmed) send(ctx context.Context, page []outgoing) error {
 					return
 				}
 				if err := c.publisher.Publish(c.topic(o), o.message); err != nil {
-					stop(fmt.Errorf("event %s: %w", o.message.UUID, err))
+					if r := (&refused{o.message.UUID, err}); c.refuses(err) {
+						stop(r)
+					} else {
+						stop(fmt.Errorf("event %s: %w", o.message.UUID, err))
+					}
 					return
 				}
+				acknowledged()
 			}
 		})
 	}

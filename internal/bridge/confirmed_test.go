@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -23,6 +24,7 @@ type paper struct {
 	mu   sync.Mutex
 	got  map[string][]string // by tenant
 	fail string              // position that is refused
+	pace time.Duration       // that each message takes
 	hang chan struct{}       // until closed, nothing returns; nil: everything does
 }
 
@@ -31,6 +33,7 @@ func (p *paper) Publish(_ string, messages ...*message.Message) error {
 		<-p.hang
 		return errors.New("closed")
 	}
+	<-time.After(p.pace) // by the clock of a test that has its own
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := messages[0].Metadata
@@ -57,7 +60,7 @@ func onPaper(t *testing.T, p *paper) *Bridge {
 		t.Fatal(err)
 	}
 	b.open = func(context.Context, target, *Config) (line, error) {
-		return &confirmed{publisher: p, topic: func(o outgoing) string { return o.subject }}, nil
+		return &confirmed{publisher: p, topic: func(o outgoing) string { return o.subject }, refuses: func(error) bool { return false }}, nil
 	}
 	return b
 }
@@ -117,4 +120,21 @@ func TestABrokerThatHangsIsGivenUpInTime(t *testing.T) {
 		t.Error(err)
 	}
 	b.Close() // waits for what hung
+}
+
+func TestASlowBrokerIsNotGivenUpAsLongAsItAnswers(t *testing.T) {
+	for pace, want := range map[time.Duration]error{30 * time.Millisecond: nil, 190 * time.Millisecond: context.DeadlineExceeded} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &paper{pace: pace}
+			b := onPaper(t, p)
+			started := time.Now()
+			err := b.Follow(t.Context(), page(30))
+			if took := time.Since(started); !errors.Is(err, want) || took > 6*b.config.Timeout || want == nil && took < 4*b.config.Timeout {
+				t.Errorf("an event in %v: %v after %v", pace, err, took)
+			}
+			b.Close()
+			<-time.After(pace) // what was under way ends
+			synctest.Wait()
+		})
+	}
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -19,8 +20,19 @@ func openKafka(ctx context.Context, t target, c *Config) (line, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &confirmed{publisher: p, topic: func(outgoing) string { return c.Prefix }}, nil
+		return &confirmed{publisher: p, topic: func(outgoing) string { return c.Prefix }, refuses: judged}, nil
 	})
+}
+
+// judged reports whether an error has to do with the record. Others pass with the broker's troubles, or with its administrator's.
+func judged(err error) bool {
+	for _, is := range []error{sarama.ErrMessageSizeTooLarge, sarama.ErrMessageSetSizeTooLarge, sarama.ErrInvalidRecord, sarama.ErrPolicyViolation} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	var library sarama.ConfigurationError // of one that is above MaxMessageBytes
+	return errors.As(err, &library)
 }
 
 func byTenant() wkafka.Marshaler {

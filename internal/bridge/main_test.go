@@ -24,6 +24,7 @@ import (
 
 func TestMain(m *testing.M) {
 	natstest.Main()
+	kafkaMain()
 	pgtest.Main(m, ledger.Migrate)
 }
 
@@ -33,18 +34,26 @@ var acme, globex = uuid.MustParse("0197aaaa-0000-7000-8000-000000000001"), uuid.
 type world struct {
 	t      *testing.T
 	ledger *ledger.Ledger
-	broker *natstest.Server
-	conn   *nats.Conn // of the test itself
+	url    string
+	broker *natstest.Server // nil: it is another one
+	conn   *nats.Conn       // of the test itself
 	js     jetstream.JetStream
 }
 
 func newWorld(t *testing.T) *world {
+	w := brokerless(t)
+	w.broker = startBroker(t)
+	w.url = w.broker.URL
+	return w
+}
+
+func brokerless(t *testing.T) *world {
 	l, err := ledger.Open(t.Context(), ledger.Config{URL: pgtest.URL(t), AllowUnsafe: true, Name: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	return &world{t: t, ledger: l, broker: startBroker(t)}
+	return &world{t: t, ledger: l}
 }
 
 func startBroker(t *testing.T) *natstest.Server {
@@ -72,7 +81,7 @@ func (w *world) events(first, last int64) {
 
 // config of a bridge to the broker.
 func (w *world) config() Config {
-	return Config{URL: w.broker.URL, Encode: func(e *eventlog.Raw) ([]byte, error) { return e.Payload, nil }, Type: outward, Timeout: 5 * time.Second}
+	return Config{URL: w.url, Encode: encodePayload, Type: outward, Timeout: 5 * time.Second}
 }
 
 func outward(source, typ string) string {
@@ -90,13 +99,20 @@ type node struct {
 	ran    chan error
 }
 
-// start runs a feed with the bridge as its only follower, and page events at a time.
-func (w *world) start(c Config, page int) *node {
+func (w *world) bridge(c Config) *Bridge {
 	w.t.Helper()
 	b, err := New(c)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.t.Cleanup(b.Close)
+	return b
+}
+
+// start runs a feed with the bridge as its only follower, and page events at a time.
+func (w *world) start(c Config, page int) *node {
+	w.t.Helper()
+	b := w.bridge(c)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	f, err := feed.New(feed.Config{
 		Pool: w.ledger.Pool(ledger.Project), Decode: func(eventlog.Raw) (dcb.Recorded, error) { panic("nobody decodes") },
@@ -135,6 +151,20 @@ func (n *node) reach(position int64) {
 // stream is the test's own look at what the broker has.
 func (w *world) stream() (jetstream.Stream, uint64) {
 	w.t.Helper()
+	w.dial()
+	s, err := w.js.Stream(w.t.Context(), "chancery")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	info, err := s.Info(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s, info.State.Msgs
+}
+
+func (w *world) dial() {
+	w.t.Helper()
 	if w.conn == nil || w.conn.IsClosed() {
 		var err error
 		if w.conn, err = nats.Connect(w.broker.URL, nats.NoReconnect()); err != nil {
@@ -145,15 +175,6 @@ func (w *world) stream() (jetstream.Stream, uint64) {
 			w.t.Fatal(err)
 		}
 	}
-	s, err := w.js.Stream(w.t.Context(), "chancery")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	info, err := s.Info(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s, info.State.Msgs
 }
 
 // stored is a message as the broker keeps it.
@@ -182,6 +203,9 @@ func (w *world) read() []stored {
 			w.t.Fatal(err)
 		}
 		h := m.Headers()
+		if h.Get(positionKey) == "" {
+			continue // others'
+		}
 		position, _ := strconv.ParseInt(h.Get("chancery-position"), 10, 64)
 		seq, _ := strconv.ParseInt(h.Get("chancery-tenantseq"), 10, 64)
 		var body struct{ P int64 }

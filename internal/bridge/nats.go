@@ -11,12 +11,12 @@ import (
 	"github.com/ThreeDotsLabs/watermill"
 	wnats "github.com/ThreeDotsLabs/watermill-nats/v2/pkg/nats"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// duplicateWindow is how long the stream remembers the ids of events. It costs the broker some 150 bytes of each event of that time;
-// an outage in the middle of a page, if it lasts longer, may bring events of that page twice.
+// duplicateWindow is how long the stream remembers the ids of events. It costs the broker some 150 bytes of each event of that time.
 const duplicateWindow = 10 * time.Minute
 
 // At most so much is sent ahead of its acknowledgement: enough that the way to the broker and back costs nothing, and less than what
@@ -34,10 +34,22 @@ type natsLine struct {
 	inbox     string // where acknowledgements come, followed by the event's id
 	acks      chan *nats.Msg
 	gone      chan struct{} // closed when the connection is
+
+	streams []jetstream.Stream // that take our subjects
+	scope   string             // the subjects of what we publish
+	ahead   int                // how much is sent ahead of its acknowledgement
+	window  time.Duration      // the shortest of the streams' duplicate windows
+
+	through int64     // position of the end of the page before; -1: the streams are to be asked
+	at      time.Time // when that page came
 }
 
 func openNATS(ctx context.Context, t target, c *Config) (line, error) {
-	l := &natsLine{acks: make(chan *nats.Msg, 2*aheadMessages), gone: make(chan struct{})}
+	l := &natsLine{acks: make(chan *nats.Msg, 2*aheadMessages), gone: make(chan struct{}), ahead: aheadMessages, window: duplicateWindow, through: -1}
+	l.scope = c.Prefix + ".>"
+	if c.Tenant != uuid.Nil {
+		l.scope = c.Prefix + "." + c.Tenant.String() + ".>"
+	}
 	options := []nats.Option{
 		nats.Name("chancery"), nats.Timeout(connectWithin), nats.FlusherTimeout(c.Timeout), nats.PingInterval(10 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.NoReconnect(), // a page that failed begins anew on another connection, see Bridge
@@ -62,7 +74,7 @@ func openNATS(ctx context.Context, t target, c *Config) (line, error) {
 }
 
 func (l *natsLine) prepare(ctx context.Context, prefix string) error {
-	if err := provision(ctx, l.conn, prefix); err != nil {
+	if err := l.provision(ctx, prefix); err != nil {
 		return err
 	}
 	l.inbox = l.conn.NewInbox()
@@ -76,21 +88,45 @@ func (l *natsLine) prepare(ctx context.Context, prefix string) error {
 	return err
 }
 
-// provision makes the stream, unless there is one already that takes our subjects: whoever made that has chosen its settings.
-func provision(ctx context.Context, conn *nats.Conn, prefix string) error {
-	js, err := jetstream.New(conn)
+// provision makes the stream, unless there are some already that take our subjects: whoever made those has chosen their settings.
+func (l *natsLine) provision(ctx context.Context, prefix string) error {
+	js, err := jetstream.New(l.conn)
 	if err != nil {
 		return err
 	}
 	subjects := prefix + ".>"
-	if _, err = js.StreamNameBySubject(ctx, subjects); !errors.Is(err, jetstream.ErrStreamNotFound) {
+	names := js.StreamNames(ctx, jetstream.WithStreamListSubject(subjects))
+	for name := range names.Name() {
+		s, err := js.Stream(ctx, name)
+		if err != nil {
+			return wrapped("look at the stream", err)
+		}
+		l.use(s)
+	}
+	if err := names.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
 		return wrapped("look for the stream", err)
 	}
-	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
+	if len(l.streams) > 0 {
+		return nil
+	}
+	s, err := js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: strings.ReplaceAll(prefix, ".", "_"), Subjects: []string{subjects}, Description: "Events of Chancery",
 		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Duplicates: duplicateWindow,
 	})
-	return wrapped("make the stream", err)
+	if err != nil {
+		return wrapped("make the stream", err)
+	}
+	l.use(s)
+	return nil
+}
+
+// use heeds the settings of a stream. One that may refuse a message and take the next would change their order: it gets one at a time.
+func (l *natsLine) use(s jetstream.Stream) {
+	c := s.CachedInfo().Config
+	l.streams, l.window = append(l.streams, s), min(l.window, c.Duplicates)
+	if c.Discard == jetstream.DiscardNew || c.MaxMsgSize > 0 {
+		l.ahead = 1
+	}
 }
 
 func wrapped(doing string, err error) error {
@@ -111,37 +147,41 @@ func (l *natsLine) Marshal(subject string, m *message.Message) (*nats.Msg, error
 	return out, nil
 }
 
-func (l *natsLine) send(ctx context.Context, page []outgoing) error {
+func (l *natsLine) send(ctx context.Context, page []outgoing, acknowledged func()) error {
 	messages, bytes := 0, 0
 	for _, o := range page {
-		if size := len(o.message.Payload); messages == aheadMessages || bytes+size > aheadBytes {
-			if err := l.settle(ctx, messages); err != nil {
+		if size := len(o.message.Payload); messages == l.ahead || bytes+size > aheadBytes {
+			if err := l.settle(ctx, messages, acknowledged); err != nil {
 				return err
 			}
 			messages, bytes = 0, 0
 		}
 		if err := l.publisher.Publish(o.subject, o.message); err != nil {
-			return fmt.Errorf("event %s to %s: %w", o.message.UUID, o.subject, err)
+			if errors.Is(err, nats.ErrMaxPayload) {
+				err = &refused{o.message.UUID, fmt.Errorf("%w: the server takes %d bytes", err, l.conn.MaxPayload())}
+			}
+			return fmt.Errorf("publish to %s: %w", o.subject, err)
 		}
 		messages, bytes = messages+1, bytes+len(o.message.Payload)
 	}
-	return l.settle(ctx, messages)
+	return l.settle(ctx, messages, acknowledged)
 }
 
 var errCutOff = errors.New("the connection was lost before everything was acknowledged")
 
 // settle waits for acknowledgements.
-func (l *natsLine) settle(ctx context.Context, messages int) error {
+func (l *natsLine) settle(ctx context.Context, messages int, acknowledged func()) error {
 	for range messages {
 		select {
 		case ack := <-l.acks:
 			if err := refusal(ack); err != nil {
-				return fmt.Errorf("event %s: %w", strings.TrimPrefix(ack.Subject, l.inbox+"."), err)
+				return &refused{strings.TrimPrefix(ack.Subject, l.inbox+"."), err}
 			}
+			acknowledged()
 		case <-l.gone:
 			return errCutOff
 		case <-ctx.Done():
-			return fmt.Errorf("wait for acknowledgements: %w", ctx.Err())
+			return fmt.Errorf("wait for acknowledgements: %w", context.Cause(ctx))
 		}
 	}
 	return nil

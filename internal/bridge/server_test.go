@@ -91,7 +91,7 @@ func TestAServerCopiesItsEventsAsCloudEventsAndARebuildCopiesNone(t *testing.T) 
 	answer := httptest.NewRecorder()
 	handler.HTTP().Handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	text, _ := io.ReadAll(answer.Body)
-	if !strings.Contains(string(text), "chancery_bridge_published_events_total") || !strings.Contains(string(text), "chancery_bridge_lag_seconds 0") {
+	if !strings.Contains(string(text), "chancery_bridge_published_events_total") || !strings.Contains(string(text), "chancery_bridge_refusals_total 0") || !strings.Contains(string(text), "chancery_bridge_lag_seconds 0") {
 		t.Errorf("the metrics say nothing of the bridge: %d", answer.Code)
 	}
 	if reasons := a.Ready(t.Context()); len(reasons) > 0 {

@@ -4,6 +4,7 @@ package cloudevents
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -21,8 +22,11 @@ import (
 	"chancery/internal/eventlog"
 )
 
-// ContentType is the media type of what Encode makes.
-const ContentType = "application/cloudevents+json"
+// ContentType is the media type of what Encode makes, and DataContentType that of data of which nothing else was said.
+const (
+	ContentType     = "application/cloudevents+json"
+	DataContentType = event.ApplicationJSON
+)
 
 // Reserved are the extensions that Chancery gives every event. An app's own of such a name is not passed on.
 var Reserved = [...]string{"tenantid", "tenantseq", "position", "eventid", "recordedtime"}
@@ -35,7 +39,8 @@ type Attributes struct {
 	ID, Source, Type string
 	Subject          string    // empty: none
 	Time             time.Time // zero: none
-	DataSchema       string    // empty: none
+	DataContentType  string
+	DataSchema       string // empty: none
 	Extensions       []Extension
 }
 
@@ -48,22 +53,23 @@ type Extension struct {
 // said is what an app said of its event, as the log keeps it in the metadata.
 type said struct {
 	CloudEvent struct {
-		ID         string         `json:"id"`
-		Source     string         `json:"source"`
-		Subject    string         `json:"subject"`
-		Time       time.Time      `json:"time"`
-		DataSchema string         `json:"dataschema"`
-		Extensions jsontext.Value `json:"extensions"`
+		ID              string         `json:"id"`
+		Source          string         `json:"source"`
+		Subject         string         `json:"subject"`
+		Time            time.Time      `json:"time"`
+		DataContentType string         `json:"datacontenttype"`
+		DataSchema      string         `json:"dataschema"`
+		Extensions      jsontext.Value `json:"extensions"`
 	} `json:"cloudevent"`
 }
 
-// subjectOf is the thing that an event of Chancery's own changes, as kind:id: the tag of the kind that its type begins with, else the
+// SubjectOf is the thing that an event of Chancery's own changes, as kind:id: the tag of the kind that its type begins with, else the
 // first one that names a thing. Keyed hashes of what people are called are tags too, and stay here.
-func subjectOf(raw *eventlog.Raw) (subject string) {
+func SubjectOf(raw *eventlog.Raw) (subject string) {
 	kind, _, _ := strings.Cut(raw.Type, ".")
 	for _, t := range raw.Tags {
 		of, id, _ := strings.Cut(t, ":")
-		if uuid.Validate(id) != nil {
+		if len(id) != 36 || uuid.Validate(id) != nil { // other ways to write an id are none of ours
 			continue
 		}
 		if of == kind {
@@ -80,8 +86,8 @@ func subjectOf(raw *eventlog.Raw) (subject string) {
 func AttributesOf(raw *eventlog.Raw) (Attributes, error) {
 	var a Attributes
 	if raw.SourceApp == dcb.Core {
-		a = Attributes{ID: raw.ID.String(), Source: SourceOf(raw), Type: dcb.Core + "." + raw.Type, Time: raw.OccurredAt}
-		a.Subject = subjectOf(raw)
+		a = Attributes{ID: raw.ID.String(), Source: SourceOf(raw), Type: dcb.Core + "." + raw.Type, Time: raw.OccurredAt, DataContentType: DataContentType}
+		a.Subject = SubjectOf(raw)
 	} else {
 		var s said
 		if err := json.Unmarshal(raw.Metadata, &s); err != nil {
@@ -89,6 +95,7 @@ func AttributesOf(raw *eventlog.Raw) (Attributes, error) {
 		}
 		c := s.CloudEvent
 		a = Attributes{ID: c.ID, Source: c.Source, Type: raw.Type, Subject: c.Subject, Time: c.Time, DataSchema: c.DataSchema}
+		a.DataContentType = cmp.Or(c.DataContentType, DataContentType)
 		own, err := extensionsIn(c.Extensions)
 		if err != nil {
 			return a, fmt.Errorf("event %d: extensions: %w", raw.Position, err)
@@ -155,19 +162,22 @@ func (e Encoder) Encode(raw *eventlog.Raw, full bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := event.Event{Context: a.context(full)}
-	if full {
-		// The SDK writes data of a JSON type as it is. TestAnAppsDataIsEmbeddedToTheByte holds it to that.
-		out.DataEncoded = raw.Payload
-		if raw.SourceApp == dcb.Core {
-			out.DataEncoded = e.Mask(raw.Type, raw.Payload)
-		}
-	}
 	var doc bytes.Buffer
-	doc.Grow(len(out.DataEncoded) + 1024)
-	if err := event.WriteJson(&out, &doc); err != nil {
+	doc.Grow(len(raw.Payload) + 1024)
+	if err := event.WriteJson(&event.Event{Context: a.context(full)}, &doc); err != nil {
 		return nil, fmt.Errorf("event %d: write a CloudEvent: %w", raw.Position, err)
 	}
+	if !full {
+		return doc.Bytes(), nil
+	}
+	data := raw.Payload
+	if raw.SourceApp == dcb.Core {
+		data = e.Mask(raw.Type, raw.Payload)
+	}
+	doc.Truncate(doc.Len() - len("}")) // the SDK would write data of application/vnd.x+json as a text
+	doc.WriteString(`,"data":`)
+	doc.Write(data)
+	doc.WriteByte('}')
 	return doc.Bytes(), nil
 }
 
@@ -186,8 +196,7 @@ func (a Attributes) context(full bool) *event.EventContextV1 {
 		c.DataSchema = &types.URI{URL: url.URL{Opaque: a.DataSchema}}
 	}
 	if full {
-		json := event.ApplicationJSON
-		c.DataContentType = &json
+		c.DataContentType = &a.DataContentType
 	}
 	for _, x := range a.Extensions {
 		c.Extensions[x.Name] = x.Value

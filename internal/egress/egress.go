@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"code.dny.dev/ssrf"
@@ -15,15 +16,32 @@ import (
 var (
 	ErrAddress = errors.New("the address is not public, and not among those allowed")
 	ErrPort    = errors.New("the port is not among those allowed")
+	ErrPublic  = errors.New("the address is public, where only the networks allowed are")
 )
 
-// Guard is a net.Dialer's Control. It lets connections through to the networks allowed, whatever the port, and to public addresses,
-// there to the ports alone if any are named.
-//
-// A dialer calls it for each address that a name has, right before it connects to that very address. So MUST every connection be made:
-// a proxy would dial for us.
-func Guard(allow []netip.Prefix, ports ...uint16) func(network, address string, _ syscall.RawConn) error {
-	public := ssrf.New(ssrf.WithPorts(ports...))
+// A Control is that of a net.Dialer, which calls it for each address that a name has, right before it connects to that very address. So
+// MUST every connection be made: a proxy would dial for us.
+type Control = func(network, address string, _ syscall.RawConn) error
+
+// Guard lets connections through to the networks allowed, whatever the port, and to public addresses, there to the ports alone if any
+// are named.
+func Guard(allow []netip.Prefix, ports ...uint16) Control {
+	return guard(allow, func(port uint16) error {
+		if len(ports) > 0 && !slices.Contains(ports, port) {
+			return ErrPort
+		}
+		return nil
+	})
+}
+
+// Within lets connections through to the networks allowed and nowhere else: for what is not encrypted.
+func Within(allow []netip.Prefix) Control {
+	return guard(allow, func(uint16) error { return ErrPublic })
+}
+
+// guard asks of a public address whether its port will do.
+func guard(allow []netip.Prefix, public func(port uint16) error) Control {
+	judge := ssrf.New(ssrf.WithAnyPort())
 	return func(network, address string, c syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
@@ -36,13 +54,9 @@ func Guard(allow []netip.Prefix, ports ...uint16) func(network, address string, 
 				return nil
 			}
 		}
-		switch err := public.Safe(network, at.String(), c); {
-		case err == nil:
-			return nil
-		case errors.Is(err, ssrf.ErrProhibitedPort):
-			return ErrPort
-		default:
+		if judge.Safe(network, at.String(), c) != nil {
 			return ErrAddress
 		}
+		return public(at.Port())
 	}
 }

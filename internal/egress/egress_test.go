@@ -32,7 +32,7 @@ func TestWhatIsAllowedIsAllowedHoweverItIsWritten(t *testing.T) {
 	for address, want := range map[string]error{
 		"10.0.0.1:8080": nil, "[::ffff:10.0.0.1]:8080": nil, "[fd00::1]:8080": nil, "[fd00::1%eth0]:1": nil,
 		"127.0.0.1:80": egress.ErrAddress, "[fe80::1]:443": egress.ErrAddress, "11.0.0.1:8080": egress.ErrPort,
-		"11.0.0.1:80": nil, "11.0.0.1:443": nil, "11.0.0.1:22": egress.ErrPort, "127.0.0.1:22": egress.ErrPort,
+		"11.0.0.1:80": nil, "11.0.0.1:443": nil, "11.0.0.1:22": egress.ErrPort, "127.0.0.1:22": egress.ErrAddress,
 	} {
 		if err := guard("tcp4", address, nil); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", address, err, want)
@@ -40,6 +40,18 @@ func TestWhatIsAllowedIsAllowedHoweverItIsWritten(t *testing.T) {
 	}
 	if guard("tcp", "example.org:443", nil) == nil || guard("udp4", "8.8.8.8:443", nil) == nil {
 		t.Error("what cannot be judged is let through")
+	}
+}
+
+func TestWithinTheNetworksAllowedIsNowhereElse(t *testing.T) {
+	within := egress.Within([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")})
+	for address, want := range map[string]error{
+		"10.0.0.1:80": nil, "10.0.0.1:8080": nil, "[::ffff:10.0.0.1]:80": nil, "8.8.8.8:80": egress.ErrPublic, "8.8.8.8:443": egress.ErrPublic,
+		"[::ffff:8.8.8.8]:80": egress.ErrPublic, "127.0.0.1:80": egress.ErrAddress, "192.168.1.1:80": egress.ErrAddress,
+	} {
+		if err := within("tcp4", address, nil); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", address, err, want)
+		}
 	}
 }
 

@@ -91,11 +91,11 @@ func answerOne(c net.Conn, next func() [4]byte) error {
 func TestNoWayOfWritingAnAddressLeadsInside(t *testing.T) {
 	s := sender(t, func(c *Config) { c.Allow, c.Resolver, c.Timeout = nil, names(t, "127.0.0.1"), 5*time.Second })
 	for _, host := range []string{
-		"127.0.0.1", "127.1.1.1", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.100.100.200", "224.0.0.1",
+		"127.0.0.1", "127.1.1.1", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "100.100.100.200", "224.0.0.1",
 		"2130706433", "0x7f000001", "017700000001", "0177.0.0.1", "0x7f.0.0.1", "127.1", "127.0.1", "0", "127.0.0.1.", "①②⑦.⓪.⓪.①",
 		"[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]", "[2002:7f00:1::]", "[64:ff9b::7f00:1]",
-		"[64:ff9b::a9fe:a9fe]", "[fe80::1]", "[fe80::1%25lo]", "[::1%25lo]", "[fc00::1]", "[fd00:ec2::254]", "[ff02::1]",
-		"localhost", "LOCALHOST", "localhost.", "foo.localhost", "localhost.localdomain", "metadata.google.internal", "169.254.169.254.nip.io",
+		"[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::7f00:1]", "[2001:0:7f00:1::]", "[::ffff:0:127.0.0.1]", "[fec0::1]", "[fe80::1]", "[fe80::1%25lo]", "[::1%25lo]", "[fc00::1]", "[fd00:ec2::254]", "[ff02::1]",
+		"localhost", "LOCALHOST", "localhost.", "foo.localhost", "localhost.localdomain", "ⓛocalhost", "xn--lcalhost-54a.example", "１２７.0.0.1", "127。0。0。1", "metadata.google.internal", "169.254.169.254.nip.io",
 	} {
 		for _, url := range []string{"https://" + host + "/", "http://" + host + "/", "https://" + host + ":80/", "http://" + host + ":443/"} {
 			o := s.Send(t.Context(), endpointAt(url), item())
@@ -104,6 +104,21 @@ func TestNoWayOfWritingAnAddressLeadsInside(t *testing.T) {
 			if !known || o.Status != 0 {
 				t.Errorf("%s: %+v", url, o)
 			}
+		}
+	}
+}
+
+// What is refused is refused before anything is sent, so this asks nobody out there.
+func TestPublicAddressesAreSentToByHTTPSAloneAlsoWhereNetworksAreNamed(t *testing.T) {
+	s := sender(t, func(c *Config) { c.Resolver, c.Timeout = names(t, "8.8.8.8"), 5*time.Second })
+	for url, want := range map[string]string{
+		"http://example.org/": "not allowed without TLS", "http://example.org:80/": "not allowed without TLS", "http://example.org:443/": "not allowed without TLS",
+		"http://8.8.8.8/": "not allowed without TLS", "http://[::ffff:8.8.8.8]/": "not allowed without TLS", "HTTP://example.org./": "not allowed without TLS",
+		"http://example.org:8080/": "not allowed without TLS", "https://example.org:80/": "port not allowed", "https://example.org:8443/": "port not allowed",
+		"http://10.0.0.1/": "address not allowed", "https://10.0.0.1:80/": "address not allowed",
+	} {
+		if o := s.Send(t.Context(), endpointAt(url), item()); o.Err != want || o.Status != 0 {
+			t.Errorf("%s: %+v, want %q", url, o, want)
 		}
 	}
 }
@@ -158,7 +173,7 @@ func TestARedirectInsideIsNotFollowed(t *testing.T) {
 
 // A proxy would dial for us. net/http reads its variables once in a process, so setting them here would show nothing.
 func TestNoProxyIsAsked(t *testing.T) {
-	if sender(t, nil).transport.Proxy != nil {
+	if s := sender(t, nil); s.secure.Proxy != nil || s.plain.Proxy != nil {
 		t.Error("the environment can name a proxy")
 	}
 }

@@ -26,7 +26,7 @@ func reason(err error) string {
 		err  error
 		word string
 	}{
-		{egress.ErrAddress, "address not allowed"}, {egress.ErrPort, "port not allowed"},
+		{egress.ErrAddress, "address not allowed"}, {egress.ErrPort, "port not allowed"}, {egress.ErrPublic, "not allowed without TLS"},
 		{syscall.ECONNREFUSED, "connection refused"}, {syscall.EHOSTUNREACH, "no way to the address"}, {syscall.ENETUNREACH, "no way to the address"},
 		{syscall.ECONNRESET, "connection broken"}, {syscall.EPIPE, "connection broken"}, {io.EOF, "connection broken"}, {io.ErrUnexpectedEOF, "connection broken"},
 		{http.ErrSchemeMismatch, "no TLS spoken"},

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -27,7 +28,7 @@ type Config struct {
 	Encode      func(raw *eventlog.Raw, full bool) ([]byte, error) // makes the body
 	ContentType string                                             // of the body; none: application/json
 	UserAgent   string                                             // none: Chancery
-	Allow       []netip.Prefix                                     // networks that are not public and may be sent to, by HTTP and on any port too
+	Allow       []netip.Prefix                                     // networks that may be sent to also by HTTP and on any port; to public addresses goes HTTPS alone
 	Timeout     time.Duration                                      // for all of an attempt; 0: 15 s
 	Now         func() time.Time                                   // none: time.Now
 	Roots       *x509.CertPool                                     // who vouches for receivers; none: whom the system trusts
@@ -36,9 +37,9 @@ type Config struct {
 
 // Sender sends. It is safe for concurrent use.
 type Sender struct {
-	config    Config
-	transport *http.Transport
-	rings     rings
+	config        Config
+	secure, plain *http.Transport // for HTTPS, and for HTTP, which goes nowhere but to the networks allowed
+	rings         rings
 }
 
 const (
@@ -65,18 +66,25 @@ func New(c Config) *Sender {
 	if c.ContentType == "" {
 		c.ContentType = "application/json"
 	}
-	dialer := &net.Dialer{Timeout: c.Timeout, Control: egress.Guard(c.Allow, 80, 443), Resolver: c.Resolver}
-	transport := &http.Transport{ // no proxy: it would dial for us
+	return &Sender{config: c, secure: transport(c, egress.Guard(c.Allow, 443)), plain: transport(c, egress.Within(c.Allow))}
+}
+
+// transport has a Control judge each address that is dialled, and asks no proxy: that would dial for us.
+func transport(c Config, judge egress.Control) *http.Transport {
+	dialer := &net.Dialer{Timeout: c.Timeout, Control: judge, Resolver: c.Resolver}
+	return &http.Transport{
 		DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots}, TLSHandshakeTimeout: c.Timeout,
 		MaxIdleConns: mostIdle, MaxIdleConnsPerHost: mostIdleOfOne, IdleConnTimeout: idle,
 		MaxResponseHeaderBytes: readOfAnswer, DisableCompression: true, // an answer is what was sent, no bomb
 		ForceAttemptHTTP2: true, HTTP2: &http.HTTP2Config{SendPingTimeout: c.Timeout, PingTimeout: c.Timeout}, // one that died is noticed
 	}
-	return &Sender{config: c, transport: transport}
 }
 
 // Close ends connections that wait for the next event. Attempts under way end by their context.
-func (s *Sender) Close() { s.transport.CloseIdleConnections() }
+func (s *Sender) Close() {
+	s.secure.CloseIdleConnections()
+	s.plain.CloseIdleConnections()
+}
 
 // Send makes an attempt. It always ends within the timeout, and what it answers can be shown to the tenant: never an address, nor what
 // a library says.
@@ -111,13 +119,18 @@ func (s *Sender) attempt(ctx context.Context, e deliveries.Endpoint, i deliverie
 	r.Header.Set("Chancery-Sequence", strconv.FormatInt(i.Sequence, 10))
 	r.Header.Set("Chancery-Attempt", strconv.Itoa(i.Attempt))
 
-	answer, err := s.transport.RoundTrip(r) // unlike a http.Client it follows nobody, and gives nobody a password out of a URL
+	way := s.plain
+	if r.URL.Scheme == "https" {
+		way = s.secure
+	}
+	answer, err := way.RoundTrip(r) // unlike a http.Client it follows nobody, and gives nobody a password out of a URL
 	if err != nil {
 		return failed(reason(err))
 	}
 	defer answer.Body.Close()
-	o := deliveries.Outcome{
-		Status: answer.StatusCode, Delivered: answer.StatusCode/100 == 2, Gone: answer.StatusCode == http.StatusGone, Answer: startOf(answer.Body),
+	o := deliveries.Outcome{Status: answer.StatusCode, Delivered: answer.StatusCode/100 == 2, Gone: answer.StatusCode == http.StatusGone}
+	if o.Status != http.StatusSwitchingProtocols { // or its connection would be ours, and nothing would end the reading
+		o.Answer = startOf(answer.Body)
 	}
 	if !o.Delivered {
 		o.Err = "answered " + strconv.Itoa(answer.StatusCode)
@@ -144,7 +157,7 @@ func waitOf(said string, now time.Time) time.Duration {
 	wait := time.Duration(0)
 	if at, err := http.ParseTime(said); err == nil {
 		wait = at.Sub(now)
-	} else if seconds, err := strconv.ParseUint(said, 10, 63); err == nil {
+	} else if seconds, err := strconv.ParseUint(said, 10, 63); err == nil || errors.Is(err, strconv.ErrRange) {
 		wait = time.Duration(min(seconds, uint64(mostToWait/time.Second))) * time.Second
 	}
 	return min(max(wait, 0), mostToWait)

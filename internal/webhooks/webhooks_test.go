@@ -127,6 +127,7 @@ func TestAnswersMeanWhatTheyMean(t *testing.T) {
 		{503, in(-time.Hour), deliveries.Outcome{Err: "answered 503"}},
 		{503, in(48 * time.Hour), deliveries.Outcome{Err: "answered 503", RetryAfter: 24 * time.Hour}},
 		{503, "9999999999999", deliveries.Outcome{Err: "answered 503", RetryAfter: 24 * time.Hour}},
+		{503, strings.Repeat("9", 30), deliveries.Outcome{Err: "answered 503", RetryAfter: 24 * time.Hour}},
 		{503, "-5", deliveries.Outcome{Err: "answered 503"}},
 		{503, "soon", deliveries.Outcome{Err: "answered 503"}},
 		{599, "", deliveries.Outcome{Err: "answered 599"}},
@@ -174,6 +175,36 @@ func TestAnAnswerWithoutEndIsCutOff(t *testing.T) {
 		t.Errorf("%v, %d bytes kept", o.Delivered, len(o.Answer))
 	}
 	<-ended // because the connection was closed
+}
+
+// TestAReceiverCannotKeepAnAttempt: of a connection that is to speak another protocol the library would leave the end to us.
+func TestAReceiverCannotKeepAnAttempt(t *testing.T) {
+	left := make(chan error, 1)
+	server := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			left <- err
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		_, err = io.Copy(io.Discard, c) // until the sender closes it
+		left <- err
+	})
+	s := sender(t, nil)
+	out := make(chan deliveries.Outcome, 1)
+	go func() { out <- s.Send(t.Context(), endpointAt(server.URL), item()) }()
+	select {
+	case o := <-out:
+		if o.Delivered || o.Status != http.StatusSwitchingProtocols || o.Err != "answered 101" {
+			t.Errorf("became %+v", o)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the attempt does not end")
+	}
+	if err := <-left; err != nil && !errors.Is(err, io.EOF) {
+		t.Errorf("the connection: %v", err)
+	}
 }
 
 func TestAReceiverThatHangsIsATimeout(t *testing.T) {

@@ -58,8 +58,9 @@ type Collection struct {
 	Owns      string // the filter by which users ask for what is their own; user_id if empty
 	Item      any    // a zero item, to describe its shape
 
-	place place
-	list  func(context.Context, *rows.Queries, query) ([]item, error)
+	place  place
+	judges func(query) bool // what a question judges is bounded, and so is how many judge at once; nil: none
+	list   func(context.Context, *rows.Queries, query) ([]item, error)
 }
 
 // Privilege is what a caller needs to read the collection.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"chancery/domain"
 	"chancery/readmodels/internal/decimal"
 	"chancery/readmodels/internal/rows"
 )
@@ -94,7 +95,7 @@ func spotOf(s string) (spot, bool) {
 
 var deliveries = collection(
 	Collection{
-		Name: "deliveries", Projector: core, place: byDelivery,
+		Name: "deliveries", Projector: core, place: byDelivery, judges: query.judges,
 		Filters: []Filter{
 			id("endpoint_id"), id("event_id"), text("consumer_app_id"),
 			text("status", "pending", "waiting", "retrying", "leased", "delivered", "dead"),
@@ -107,31 +108,56 @@ var deliveries = collection(
 		return pageOfDeliveries(ctx, db, q)
 	})
 
-// pageOfDeliveries puts those that have a row and those that are pending together. What is looked at for it is bounded: a page that
-// comes to an end before it is full says where the next one begins.
+// judges reports whether much may have to be judged: not for what has a row, nor for a single event and endpoint.
+func (q query) judges() bool {
+	status := q.text("status")
+	return q.past || (status == nil || *status == string(domain.DeliveryPending)) && (q.id("endpoint_id") == nil || q.id("event_id") == nil)
+}
+
+// pageOfDeliveries is what comes after a place. What is looked at for it is bounded: a page that comes to an end before it is full says
+// where the next one begins. One that shows nothing, though there may be something, is given only when much was looked at or judged.
 func pageOfDeliveries(ctx context.Context, db *rows.Queries, q query) ([]Delivery, error) {
 	after, _ := spotOf(q.after) // checked; "" is the smallest
 	only, err := onlyEvent(ctx, db, q)
 	if err != nil || only != nil && only.TenantSeq == 0 {
 		return nil, err
 	}
-	kept, horizon, err := keptDeliveries(ctx, db, q, after, only)
+	subs, err := subscribers(ctx, db, q, q.id("endpoint_id"), q.text("consumer_app_id"))
 	if err != nil {
 		return nil, err
 	}
-	pending, reached, err := pendingDeliveries(ctx, db, q, after, horizon, only)
+	for look := 1; ; look++ {
+		all, horizon, err := stretchOfDeliveries(ctx, db, q, subs, after, only)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) == 0 && horizon != theEnd && look < looks && !q.judge.spent() {
+			after = horizon
+			continue
+		}
+		if len(all) < int(q.limit) && horizon != theEnd {
+			*q.cut = horizon.String()
+		}
+		return all, nil
+	}
+}
+
+// stretchOfDeliveries puts those that have a row and those that are pending together, and says up to where they are all there are.
+func stretchOfDeliveries(ctx context.Context, db *rows.Queries, q query, subs []subscriber, after spot, only *rows.EventsRow) ([]Delivery, spot, error) {
+	kept, horizon, err := keptDeliveries(ctx, db, q, after, only)
 	if err != nil {
-		return nil, err
+		return nil, theEnd, err
+	}
+	pending, reached, err := pendingDeliveries(ctx, db, q, subs, after, horizon, only)
+	if err != nil {
+		return nil, theEnd, err
 	}
 	if reached.compare(horizon) < 0 {
 		horizon = reached
 	}
 	all := slices.DeleteFunc(append(kept, pending...), func(d Delivery) bool { return d.at().compare(horizon) > 0 })
 	slices.SortFunc(all, func(a, b Delivery) int { return a.at().compare(b.at()) })
-	if all = all[:min(len(all), int(q.limit))]; len(all) < int(q.limit) && horizon != theEnd {
-		*q.cut = horizon.String()
-	}
-	return all, nil
+	return all[:min(len(all), int(q.limit))], horizon, nil
 }
 
 // onlyEvent is the event that the filter names: nil where it names none, and without a number where there is no such event.
@@ -157,19 +183,23 @@ func keptDeliveries(ctx context.Context, db *rows.Queries, q query, after spot, 
 		seq := int64(only.TenantSeq)
 		asked.EventSeq = &seq
 	}
-	if q.past { // what they were then is not in the row
-		asked.Status = nil
+	if q.past { // what they were then is not in the row, so many may be looked at for few
+		asked.Status, asked.RowLimit = nil, max(q.limit, scanPage)
 	}
 	found, err := db.Deliveries(ctx, asked)
 	if err != nil {
 		return nil, theEnd, err
 	}
 	all, horizon := each(found, deliveryOf), theEnd
-	if len(all) == int(q.limit) {
+	if len(all) == int(asked.RowLimit) {
 		horizon = all[len(all)-1].at()
 	}
-	if q.past {
-		all, err = asTheyWere(ctx, db, q, all)
+	if !q.past {
+		return all, horizon, nil
+	}
+	all, reached, err := asTheyWere(ctx, db, q, all)
+	if reached.compare(horizon) < 0 {
+		horizon = reached
 	}
 	return all, horizon, err
 }
@@ -194,16 +224,21 @@ func oneDelivery(ctx context.Context, db *rows.Queries, q query) ([]Delivery, er
 	}
 	all := each(found, deliveryOf)
 	if q.past {
-		return asTheyWere(ctx, db, q, all)
+		all, _, err := asTheyWere(ctx, db, q, all)
+		return all, err
 	}
 	attempts, err := attemptsOf(ctx, db, q, all)
 	all[0].Attempts = attempts[all[0].at()]
 	return all, err
 }
 
-// attemptsOf are the attempts of each, as far as they were made by the moment of the question; none is an empty list.
+// attemptsOf are the attempts of each, as far as they were made by the moment of the question; none is an empty list. No attempt moves
+// the log on: as of a position are those that were made before the next event.
 func attemptsOf(ctx context.Context, db *rows.Queries, q query, of []Delivery) (map[spot][]DeliveryAttempt, error) {
 	asked := rows.AttemptsParams{TenantID: q.tenant, UpTo: int64(q.upTo)}
+	if !q.by.IsZero() {
+		asked.By = &q.by
+	}
 	attempts := make(map[spot][]DeliveryAttempt, len(of))
 	for _, d := range of {
 		asked.Endpoints, asked.Seqs = append(asked.Endpoints, d.EndpointID), append(asked.Seqs, int64(d.TenantSeq))

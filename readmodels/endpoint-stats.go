@@ -15,10 +15,10 @@ import (
 // EndpointStats is how an endpoint does.
 type EndpointStats struct {
 	EndpointID uuid.UUID `json:"endpoint_id"`
-	Window     string    `json:"window"` // that attempts are of
+	Window     string    `json:"window" enum:"1h,24h,7d"` // that attempts are of
 
 	Backlog         int64      `json:"backlog"`                    // deliveries that are neither delivered nor dead
-	BacklogIsLeast  bool       `json:"backlog_is_least,omitempty"` // there may be more: counting ends at some number
+	BacklogIsLeast  bool       `json:"backlog_is_least,omitempty"` // there may be more: counting ends at some number, and when judging what is pending takes long
 	OldestPendingAt *time.Time `json:"oldest_pending_at"`          // when its event was recorded; null: nothing is pending
 	OldestPending   *float64   `json:"oldest_pending_age_seconds"` // since then
 	DeadLetters     int64      `json:"dead_letters"`               // that are kept
@@ -48,7 +48,7 @@ const (
 	mostMeasured = 100_000
 )
 
-// EndpointStats is how an endpoint does at a time, by the attempts of the window before. Errors: ErrNotFound, faults.
+// EndpointStats is how an endpoint does at a time, by the attempts of the window before. Errors: ErrNotFound, ErrBusy, faults.
 func (v View) EndpointStats(ctx context.Context, id string, window time.Duration, at time.Time) (EndpointStats, error) {
 	if !deliveries.names(id) {
 		return EndpointStats{}, ErrNotFound
@@ -57,6 +57,11 @@ func (v View) EndpointStats(ctx context.Context, id string, window time.Duration
 	q.only = id
 	endpoint := *q.onlyID()
 	s := EndpointStats{EndpointID: endpoint}
+	done, err := v.reader.turns.take(ctx, q.tenant)
+	if err != nil {
+		return s, err
+	}
+	defer done()
 	seen, err := v.read(ctx, core, func(db *rows.Queries) error {
 		subs, err := subscribers(ctx, db, q, &endpoint, nil)
 		if err != nil {
@@ -116,12 +121,12 @@ func (s *EndpointStats) backlog(ctx context.Context, db *rows.Queries, q query, 
 		for _, seq := range beyond {
 			kept[seq] = true
 		}
-		err = scan(ctx, db, q, begin([]subscriber{sub}), func(e *eventlog.Raw, seen int) bool {
-			if sub.pending(e) && !kept[Position(e.TenantSeq)] {
+		err = scan(ctx, db, q.tenant, q.upTo, begin([]subscriber{sub}), func(e *eventlog.Raw, seen int) bool {
+			if q.judge.pending(sub, e) && !kept[Position(e.TenantSeq)] {
 				s.Backlog++
 				s.oldest(e.CreatedAt, at)
 			}
-			s.BacklogIsLeast = seen == 2*MostBacklog
+			s.BacklogIsLeast = seen == 2*MostBacklog || q.judge.spent()
 			return s.Backlog < MostBacklog && !s.BacklogIsLeast
 		})
 		if err != nil {
@@ -140,19 +145,4 @@ func (s *EndpointStats) oldest(recorded, at time.Time) {
 		age := max(0, at.Sub(recorded).Seconds())
 		s.OldestPendingAt, s.OldestPending = &recorded, &age
 	}
-}
-
-// Backlog is what is under way to an endpoint, as far as it has a row.
-type Backlog = rows.BacklogsRow
-
-// BacklogsParams names endpoints, and how far each has come.
-type BacklogsParams = rows.BacklogsParams
-
-// Backlogs are those of endpoints of any tenant. The pool MUST be that of the projectors' role.
-func Backlogs(ctx context.Context, db rows.DBTX, p BacklogsParams) ([]Backlog, error) {
-	found, err := rows.New(db).Backlogs(ctx, p)
-	if err != nil {
-		return nil, fmt.Errorf("read backlogs: %w", err)
-	}
-	return found, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"chancery/domain"
 	"chancery/internal/dcb"
 	"chancery/internal/masks"
 	"chancery/internal/vault"
@@ -85,19 +86,22 @@ var events = collection(
 		return each(found, func(r rows.EventsRow) Event { return eventOf(r) }), err
 	})
 
-// eventOf masks what must not be shown: personal fields unless the type is among those to be opened, and a token's hash. What apps
-// published is shown as they sent it.
+// mask hides what no reader sees of Chancery's own events.
+var mask = masks.Of(domain.Catalog.Hashes())
+
+// eventOf masks what must not be shown: personal fields unless the type is among those to be opened, and hashes. What apps published is
+// shown as they sent it.
 func eventOf(r rows.EventsRow, opened ...string) Event {
 	e := Event{
 		Position: r.Position, ID: r.ID, TenantID: r.TenantID, TenantSeq: r.TenantSeq, SourceAppID: r.SourceAppID, Type: r.Type,
-		Payload: r.Payload, Metadata: r.Metadata, Tags: r.Tags, OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt,
+		Payload: r.Payload, Metadata: r.Metadata, Tags: masks.Tags(r.Tags), OccurredAt: r.OccurredAt, CreatedAt: r.CreatedAt,
 		opening: r.SourceAppID == dcb.Core && slices.Contains(opened, r.Type), place: r.TenantSeq,
 	}
 	switch {
 	case e.opening:
-		e.Payload = masks.Hashes(e.Type, e.Payload)
+		e.Payload = mask.Hashes(e.Type, e.Payload)
 	case e.SourceAppID == dcb.Core:
-		e.Payload = masks.Payload(e.Type, e.Payload)
+		e.Payload = mask.Payload(e.Type, e.Payload)
 	}
 	if bytes.Contains(e.Metadata, []byte(vault.Mark)) {
 		if a := actorIn(e.Metadata); a.Tenant == r.TenantID {

@@ -237,8 +237,9 @@ as of position %d of its log, taken out at %s.
 	line("manifest.json", "the files with their SHA-256, their length, and what was seen of the log")
 	b.WriteString(`
 [sealed] stands for what is not the user's to see: passwords and other secrets, which nobody
-can read, and personal data of others. [hash] stands for the hash of a token. [erased] stands
-for what was erased: it cannot be read any more, by anybody.
+can read, and personal data of others. [hash] stands for the hash of a token, or of what must
+be unique, such as an address. [erased] stands for what was erased: it cannot be read any more,
+by anybody.
 
 Not in here: what the user did in other tenants (their logs have it), what apps keep of the
 user, and the logs of web servers and proxies in front of Chancery.

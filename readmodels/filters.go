@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -82,8 +83,10 @@ type query struct {
 	filters     []Filter
 	values      map[string]string
 
-	past  bool // the tables are of another schema
+	past  bool      // the tables are of another schema
+	by    time.Time // of the view
 	means func(Subscriber) func(*eventlog.Raw) bool
+	judge *judge
 	cut   *string // set by a list that ends before it is full: the place up to which it has looked
 }
 

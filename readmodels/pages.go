@@ -51,7 +51,7 @@ func (e *InputError) Error() string { return e.Parameter + ": " + e.Detail }
 // ErrCursor refuses a cursor that no page of this list has given out.
 var ErrCursor error = &InputError{"cursor", "is not the cursor of a page of this list"}
 
-// List is a page of a collection. Errors: ErrCursor, *InputError, faults.
+// List is a page of a collection. Errors: ErrCursor, *InputError, ErrBusy, faults.
 func (v View) List(ctx context.Context, c Collection, p Params) (Page, error) {
 	q, limit, err := v.ask(c, p)
 	if err != nil {
@@ -60,18 +60,14 @@ func (v View) List(ctx context.Context, c Collection, p Params) (Page, error) {
 	return v.page(ctx, c, limit, q)
 }
 
-// One is one thing of a collection. Errors: ErrNotFound, faults.
+// One is one thing of a collection. Errors: ErrNotFound, ErrBusy, faults.
 func (v View) One(ctx context.Context, c Collection, id string) (Item, error) {
 	if !c.names(id) {
 		return Item{}, ErrNotFound
 	}
 	q := v.about(c)
 	q.only, q.limit = id, 2
-	var found []item
-	seen, err := v.read(ctx, c.Projector, func(db *rows.Queries) (err error) {
-		found, err = c.list(ctx, db, q)
-		return err
-	})
+	found, seen, err := v.found(ctx, c, q)
 	switch {
 	case err != nil:
 		return Item{}, fmt.Errorf("read one of %s: %w", c.Name, err)
@@ -117,7 +113,10 @@ func (v View) History(ctx context.Context, c Collection, id string, p Params) (P
 
 // about is a question about a collection that asks for nothing in particular.
 func (v View) about(c Collection) query {
-	return query{tenant: v.tenant.UUID, upTo: v.upTo, filters: c.Filters, past: v.schema != live, means: v.reader.config.Means, cut: new(string)}
+	return query{
+		tenant: v.tenant.UUID, upTo: v.upTo, filters: c.Filters, past: v.schema != live, by: v.by, cut: new(string),
+		means: v.reader.config.Means, judge: &judge{v.reader.config.Clock, patience},
+	}
 }
 
 func (v View) ask(c Collection, p Params) (query, int, error) {
@@ -152,11 +151,7 @@ func (v View) ask(c Collection, p Params) (query, int, error) {
 }
 
 func (v View) page(ctx context.Context, c Collection, limit int, q query) (Page, error) {
-	var found []item
-	seen, err := v.read(ctx, c.Projector, func(db *rows.Queries) (err error) {
-		found, err = c.list(ctx, db, q)
-		return err
-	})
+	found, seen, err := v.found(ctx, c, q)
 	if err != nil {
 		return Page{}, fmt.Errorf("read a page of %s: %w", c.Name, err)
 	}
@@ -175,6 +170,22 @@ func (v View) page(ctx context.Context, c Collection, limit int, q query) (Page,
 		page.Items = append(page.Items, i)
 	}
 	return page, nil
+}
+
+// found is what a collection has to say to a question. Waiting for its turn it holds no connection.
+func (v View) found(ctx context.Context, c Collection, q query) (found []item, seen Position, err error) {
+	if c.judges != nil && c.judges(q) {
+		done, err := v.reader.turns.take(ctx, q.tenant)
+		if err != nil {
+			return nil, 0, err
+		}
+		defer done()
+	}
+	seen, err = v.read(ctx, c.Projector, func(db *rows.Queries) (err error) {
+		found, err = c.list(ctx, db, q)
+		return err
+	})
+	return found, seen, err
 }
 
 func (c Collection) filter(name string) (Filter, bool) {

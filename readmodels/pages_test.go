@@ -180,7 +180,7 @@ func TestThePastIsReadFromItsOwnSchema(t *testing.T) {
 	w.exec(ledger.Owner, `GRANT USAGE ON SCHEMA past TO chancery_query`)
 	w.exec(ledger.Owner, `GRANT SELECT ON past.departments TO chancery_query`)
 	w.exec(ledger.Owner, `INSERT INTO past.departments SELECT tenant_id, id, parent_id, 'Then', status, created_at, updated_at, 2 FROM departments`)
-	then := w.reader.AsOf(domain.TenantID{UUID: mine}, "past", 2)
+	then := w.reader.AsOf(domain.TenantID{UUID: mine}, "past", 2, time.Time{})
 	for range 2 { // again, so that nothing remembered from one schema serves the other
 		for v, want := range map[readmodels.View]string{then: "Then", w.now(mine): "Now"} {
 			if got := column(t, list(t, v, "departments", readmodels.Params{}).Items, "name"); !slices.Equal(got, []string{want}) {

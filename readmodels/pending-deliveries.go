@@ -2,9 +2,7 @@ package readmodels
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -13,88 +11,14 @@ import (
 	"chancery/readmodels/internal/rows"
 )
 
-// Subscriber is an endpoint as far as it tells what it means.
-type Subscriber struct {
-	Tenant      domain.TenantID
-	Endpoint    domain.EndpointID
-	App         domain.App
-	Terms       domain.EndpointTerms  // types and filter
-	Consumes    []domain.EventPattern // what the manifest of the version at work lets it have
-	Deliverable []domain.EventPattern // what the tenant's policy does
-}
-
 // The most that is looked at for one answer.
 const (
-	scanPage   = 500       // events read at once
-	scanEvents = 5_000     // events beyond the cursors
+	looks      = 10        // while nothing was found
+	scanPage   = 500       // events read at once; and rows of the past
+	scanEvents = 5_000     // events beyond the cursors, in one look
 	findEvents = 50_000    // events whose deliveries are compared with an id
 	findHashes = 1_000_000 // and such comparisons
 )
-
-// subscriber is an endpoint with its place in the log.
-type subscriber struct {
-	id      uuid.UUID
-	app     string
-	reached int64 // tenant_seq up to which it has come
-	starts  int64
-	from    *time.Time
-	means   func(*eventlog.Raw) bool
-}
-
-// subscribers are the endpoints that the question is about, in order. Those of the past mean what they meant then.
-func subscribers(ctx context.Context, db *rows.Queries, q query, endpoint *uuid.UUID, app *string) ([]subscriber, error) {
-	if q.means == nil {
-		return nil, nil
-	}
-	tenant := domain.TenantID{UUID: q.tenant}
-	found, err := db.Subscribers(ctx, rows.SubscribersParams{
-		TenantID: q.tenant, Platform: domain.Root.UUID, Policy: domain.EventsDeliverable.ID(tenant).UUID, ID: endpoint, AppID: app,
-	})
-	all := make([]subscriber, 0, len(found))
-	for _, r := range found {
-		s := Subscriber{Tenant: tenant, Endpoint: domain.EndpointID{UUID: r.ID}, App: domain.App(r.AppID)}
-		for _, t := range r.Types {
-			s.Terms.Types = append(s.Terms.Types, domain.EventPattern(t))
-		}
-		if r.Filter != nil {
-			s.Terms.Filter = *r.Filter
-		}
-		_ = json.Unmarshal([]byte(r.Consumes), &s.Consumes) // of a manifest that was judged
-		policy := domain.EventsDeliverable.Default
-		if r.Policy != nil {
-			policy = *r.Policy
-		}
-		s.Deliverable = domain.PatternsOf(policy)
-		all = append(all, subscriber{
-			id: r.ID, app: r.AppID, reached: max(r.Reached, r.SkippedThrough), starts: r.StartsAfter, from: r.FromTime, means: q.means(s),
-		})
-	}
-	return all, err
-}
-
-// pending reports whether an event waits for the endpoint, and nothing is known of it yet.
-func (s subscriber) pending(e *eventlog.Raw) bool { return e.TenantSeq > s.reached && s.meant(e) }
-
-// meant reports whether it is one for the endpoint at all.
-func (s subscriber) meant(e *eventlog.Raw) bool {
-	if e.TenantSeq <= s.starts && (s.from == nil || e.CreatedAt.Before(*s.from)) {
-		return false
-	}
-	return s.means(e)
-}
-
-// begin is the place in the log after which something may be pending.
-func begin(subs []subscriber) int64 {
-	least := int64(1<<63 - 1)
-	for _, s := range subs {
-		at := s.reached
-		if s.from == nil {
-			at = max(at, s.starts)
-		}
-		least = min(least, at)
-	}
-	return least
-}
 
 func (s subscriber) delivery(e *eventlog.Raw) Delivery {
 	return Delivery{
@@ -112,34 +36,42 @@ func rawOf(r rows.EventsRow) *eventlog.Raw {
 }
 
 // pendingDeliveries are those after a place and up to another that have no row, and up to where they are all there are.
-func pendingDeliveries(ctx context.Context, db *rows.Queries, q query, after, until spot, only *rows.EventsRow) ([]Delivery, spot, error) {
-	if status := q.text("status"); status != nil && *status != string(domain.DeliveryPending) {
+func pendingDeliveries(ctx context.Context, db *rows.Queries, q query, subs []subscriber, after, until spot, only *rows.EventsRow) ([]Delivery, spot, error) {
+	if status := q.text("status"); len(subs) == 0 || status != nil && *status != string(domain.DeliveryPending) {
 		return nil, theEnd, nil
 	}
-	subs, err := subscribers(ctx, db, q, q.id("endpoint_id"), q.text("consumer_app_id"))
-	if err != nil || len(subs) == 0 {
-		return nil, theEnd, err
-	}
 	var found []Delivery
-	add := func(e *eventlog.Raw) {
+	reached := theEnd
+	add := func(e *eventlog.Raw) (more bool) {
 		for _, s := range subs {
-			if (spot{e.TenantSeq, s.id}).compare(after) > 0 && s.pending(e) {
+			at := spot{e.TenantSeq, s.id}
+			if at.compare(after) <= 0 {
+				continue
+			}
+			if q.judge.pending(s, e) {
 				found = append(found, s.delivery(e))
 			}
+			if q.judge.spent() {
+				reached = at
+				return false
+			}
 		}
+		return true
 	}
 	if only != nil {
 		add(rawOf(*only))
-		found, err = withoutRow(ctx, db, q, found)
-		return found, theEnd, err
+		found, err := withoutRow(ctx, db, q, found)
+		return found, reached, err
 	}
-	from, reached := max(begin(subs), after.seq-1), theEnd
+	from := max(begin(subs), after.seq-1)
 	if from >= until.seq {
 		return nil, until, nil
 	}
-	err = scan(ctx, db, q, from, func(e *eventlog.Raw, seen int) bool {
-		add(e)
-		if seen < scanEvents && len(found) < int(q.limit) && e.TenantSeq < until.seq {
+	err := scan(ctx, db, q.tenant, q.upTo, from, func(e *eventlog.Raw, seen int) bool {
+		if !add(e) {
+			return false
+		}
+		if seen < scanEvents && len(found) < max(int(q.limit), scanPage) && e.TenantSeq < until.seq {
 			return true
 		}
 		reached = endOf(e.TenantSeq)
@@ -169,14 +101,17 @@ func withoutRow(ctx context.Context, db *rows.Queries, q query, all []Delivery) 
 	return slices.DeleteFunc(all, func(d Delivery) bool { return kept[d.at()] }), err
 }
 
-// scan reads the log on from a place, as far as the question goes and the function wants it. It is told how many it has seen.
-func scan(ctx context.Context, db *rows.Queries, q query, after int64, fn func(e *eventlog.Raw, seen int) bool) error {
+// scan reads the log on from a place, as far as a position and as the function wants it. It is told how many it has seen.
+func scan(ctx context.Context, db *rows.Queries, tenant uuid.UUID, upTo Position, after int64, fn func(e *eventlog.Raw, seen int) bool) error {
 	for seen := 0; ; {
-		page, err := db.Events(ctx, rows.EventsParams{TenantID: q.tenant, After: Position(after), UpTo: q.upTo, RowLimit: scanPage})
+		page, err := db.Events(ctx, rows.EventsParams{TenantID: tenant, After: Position(after), UpTo: upTo, RowLimit: scanPage})
 		if err != nil {
 			return err
 		}
 		for _, r := range page {
+			if err := ctx.Err(); err != nil { // whoever asked has gone, and there may be much to judge
+				return err
+			}
 			seen++
 			if !fn(rawOf(r), seen) {
 				return nil
@@ -202,12 +137,15 @@ func onePending(ctx context.Context, db *rows.Queries, q query) ([]Delivery, err
 		return nil, err
 	}
 	for _, r := range page {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		for _, s := range subs {
 			if id := domain.DeliveryID(domain.EndpointID{UUID: s.id}, r.ID); id.String() != q.only {
 				continue
 			}
 			events, err := db.Events(ctx, rows.EventsParams{TenantID: q.tenant, UpTo: q.upTo, ID: &r.ID, RowLimit: 1})
-			if err != nil || len(events) == 0 || !s.pending(rawOf(events[0])) {
+			if err != nil || len(events) == 0 || !q.judge.pending(s, rawOf(events[0])) {
 				return nil, err
 			}
 			d := s.delivery(rawOf(events[0]))
@@ -219,24 +157,24 @@ func onePending(ctx context.Context, db *rows.Queries, q query) ([]Delivery, err
 }
 
 // asTheyWere makes of deliveries what they were at the moment of the question, by the attempts that had been made, and leaves out those
-// that there were not. What was asked for since, such as to deliver anew, is not in it.
-func asTheyWere(ctx context.Context, db *rows.Queries, q query, all []Delivery) ([]Delivery, error) {
+// that there were not. What was asked for since, such as to deliver anew, is not in it. It comes as far as the judge lets it.
+func asTheyWere(ctx context.Context, db *rows.Queries, q query, all []Delivery) ([]Delivery, spot, error) {
 	if len(all) == 0 {
-		return nil, nil
+		return nil, theEnd, nil
 	}
 	attempts, err := attemptsOf(ctx, db, q, all)
 	if err != nil {
-		return nil, err
+		return nil, theEnd, err
 	}
-	waiting, err := waitingThen(ctx, db, q, all, attempts)
+	waiting, reached, err := waitingThen(ctx, db, q, all, attempts)
 	if err != nil {
-		return nil, err
+		return nil, theEnd, err
 	}
 	was := all[:0]
 	for _, d := range all {
 		made := attempts[d.at()]
 		d.becomes(made)
-		if len(made) == 0 && !waiting[d.at()] {
+		if len(made) == 0 && !waiting[d.at()] || d.at().compare(reached) > 0 {
 			continue
 		}
 		if q.only != "" {
@@ -246,7 +184,7 @@ func asTheyWere(ctx context.Context, db *rows.Queries, q query, all []Delivery) 
 		}
 		was = append(was, d)
 	}
-	return was, nil
+	return was, reached, nil
 }
 
 // becomes is what attempts make of a delivery.
@@ -267,8 +205,8 @@ func (i *Delivery) becomes(made []DeliveryAttempt) {
 	}
 }
 
-// waitingThen are those without an attempt that endpoints of that time meant.
-func waitingThen(ctx context.Context, db *rows.Queries, q query, all []Delivery, attempts map[spot][]DeliveryAttempt) (map[spot]bool, error) {
+// waitingThen are those without an attempt that endpoints of that time meant, and up to where that is known.
+func waitingThen(ctx context.Context, db *rows.Queries, q query, all []Delivery, attempts map[spot][]DeliveryAttempt) (map[spot]bool, spot, error) {
 	var seqs []int64
 	for _, d := range all {
 		if len(attempts[d.at()]) == 0 {
@@ -276,19 +214,32 @@ func waitingThen(ctx context.Context, db *rows.Queries, q query, all []Delivery,
 		}
 	}
 	if len(seqs) == 0 {
-		return nil, nil
+		return nil, theEnd, nil
 	}
 	subs, err := subscribers(ctx, db, q, nil, nil)
 	if err != nil {
-		return nil, err
+		return nil, theEnd, err
 	}
-	events, err := db.EventsBySeq(ctx, rows.EventsBySeqParams{TenantID: q.tenant, Seqs: slices.Compact(seqs), UpTo: q.upTo})
+	found, err := db.EventsBySeq(ctx, rows.EventsBySeqParams{TenantID: q.tenant, Seqs: slices.Compact(seqs), UpTo: q.upTo})
+	if err != nil {
+		return nil, theEnd, err
+	}
+	events, endpoints := make(map[Position]*eventlog.Raw, len(found)), make(map[uuid.UUID]subscriber, len(subs))
+	for _, r := range found {
+		events[r.TenantSeq] = rawOf(rows.EventsRow(r))
+	}
+	for _, s := range subs {
+		endpoints[s.id] = s
+	}
 	waiting := map[spot]bool{}
-	for _, r := range events {
-		e := rawOf(rows.EventsRow(r))
-		for _, s := range subs {
-			waiting[spot{e.TenantSeq, s.id}] = s.meant(e)
+	for _, d := range all {
+		e, s := events[d.TenantSeq], endpoints[d.EndpointID]
+		if e == nil || s.means == nil || len(attempts[d.at()]) > 0 {
+			continue
+		}
+		if waiting[d.at()] = q.judge.meant(s, e); q.judge.left <= patience/2 { // the other half is for what has no row
+			return waiting, d.at(), ctx.Err()
 		}
 	}
-	return waiting, err
+	return waiting, theEnd, ctx.Err()
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -34,15 +35,24 @@ type Config struct {
 	Source Source
 	Opener Opener
 	Claim  func(tenant uuid.UUID, t dcb.Tag) dcb.Tag // the stored form of a personal tag; dcb.Store has it
-	// Means makes of an endpoint whether it means an event of its tenant. It MUST be quick and read nothing. None: nothing is pending.
+	// Means makes of an endpoint whether it means an event of its tenant. It MUST read nothing. None: nothing is pending.
 	Means func(Subscriber) func(*eventlog.Raw) bool
+	Clock func() time.Time // by which it is measured how long that takes; time.Now if nil
 }
 
 // Reader answers queries. Safe for concurrent use.
-type Reader struct{ config Config }
+type Reader struct {
+	config Config
+	turns  *turns
+}
 
 // New makes a reader.
-func New(c Config) *Reader { return &Reader{c} }
+func New(c Config) *Reader {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	return &Reader{c, newTurns()}
+}
 
 // Position is a place in the log. Its JSON is a string.
 type Position = decimal.Int64
@@ -56,16 +66,17 @@ type View struct {
 	tenant domain.TenantID
 	schema string
 	upTo   Position
+	by     time.Time // what is no event counts if it had happened by then; zero: if it had when an event followed upTo
 }
 
 // Now is the present.
 func (r *Reader) Now(tenant domain.TenantID) View {
-	return View{r, tenant, live, math.MaxInt64}
+	return View{reader: r, tenant: tenant, schema: live, upTo: math.MaxInt64}
 }
 
-// AsOf is the past: schema holds the tables as they were at the position, put there by replay.
-func (r *Reader) AsOf(tenant domain.TenantID, schema string, position int64) View {
-	return View{r, tenant, schema, Position(position)}
+// AsOf is the past: schema holds the tables as they were at the position, put there by replay. If a time was asked for, by is that.
+func (r *Reader) AsOf(tenant domain.TenantID, schema string, position int64, by time.Time) View {
+	return View{r, tenant, schema, Position(position), by}
 }
 
 // read runs fn on one snapshot, and returns the position that it showed: of the projector, or of the log if it is "".

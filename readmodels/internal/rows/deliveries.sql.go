@@ -13,17 +13,86 @@ import (
 	"github.com/google/uuid"
 )
 
+const allSubscribers = `-- name: AllSubscribers :many
+SELECT e.tenant_id, e.id, e.app_id, e.status, e.types, e.filter, e.starts_after, e.from_time,
+    GREATEST(c.tenant_seq, k.checkpoint, e.skipped_through)::bigint AS reached,
+    COALESCE(v.manifest_json #>> '{events,consumes}', '[]')::text AS consumes,
+    p.value AS policy
+FROM endpoints e
+LEFT JOIN core.delivery_cursors c ON c.tenant_id = e.tenant_id AND c.endpoint_id = e.id
+LEFT JOIN event_consumption k ON k.tenant_id = e.tenant_id AND k.id = e.id
+LEFT JOIN tenant_apps a ON a.tenant_id = e.tenant_id AND a.app = e.app_id
+LEFT JOIN app_versions v ON v.tenant_id = $1 AND v.app = a.app AND v.app_version = a.app_version
+LEFT JOIN tenant_policies p ON p.tenant_id = e.tenant_id AND p.key = $2 AND p.status = 'set'
+WHERE e.status <> 'deleted'
+ORDER BY e.tenant_id, e.id
+`
+
+type AllSubscribersParams struct {
+	Platform uuid.UUID `json:"platform"`
+	Policy   string    `json:"policy"`
+}
+
+type AllSubscribersRow struct {
+	TenantID    uuid.UUID  `json:"tenant_id"`
+	ID          uuid.UUID  `json:"id"`
+	AppID       string     `json:"app_id"`
+	Status      string     `json:"status"`
+	Types       []string   `json:"types"`
+	Filter      *string    `json:"filter"`
+	StartsAfter int64      `json:"starts_after"`
+	FromTime    *time.Time `json:"from_time"`
+	Reached     int64      `json:"reached"`
+	Consumes    string     `json:"consumes"`
+	Policy      *string    `json:"policy"`
+}
+
+// The same of every tenant's endpoints, without those that were deleted. For the projectors' role.
+func (q *Queries) AllSubscribers(ctx context.Context, arg AllSubscribersParams) ([]AllSubscribersRow, error) {
+	rows, err := q.db.Query(ctx, allSubscribers, arg.Platform, arg.Policy)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AllSubscribersRow
+	for rows.Next() {
+		var i AllSubscribersRow
+		if err := rows.Scan(
+			&i.TenantID,
+			&i.ID,
+			&i.AppID,
+			&i.Status,
+			&i.Types,
+			&i.Filter,
+			&i.StartsAfter,
+			&i.FromTime,
+			&i.Reached,
+			&i.Consumes,
+			&i.Policy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const attempts = `-- name: Attempts :many
 SELECT endpoint_id, tenant_seq, number, attempted_at, round((extract(epoch FROM latency) * 1000)::numeric, 3)::float8 AS latency_ms,
     response_status, response_start, error, status, next_attempt_at
 FROM core.delivery_attempts
-WHERE tenant_id = $1 AND log_position <= $2
-  AND (endpoint_id, tenant_seq) IN (SELECT unnest($3::uuid[]), unnest($4::bigint[]))
+WHERE tenant_id = $1 AND ($2::timestamptz IS NOT NULL OR log_position <= $3)
+  AND ($2::timestamptz IS NULL OR attempted_at + latency <= $2)
+  AND (endpoint_id, tenant_seq) IN (SELECT unnest($4::uuid[]), unnest($5::bigint[]))
 ORDER BY endpoint_id, tenant_seq, number
 `
 
 type AttemptsParams struct {
 	TenantID  uuid.UUID   `json:"tenant_id"`
+	By        *time.Time  `json:"by"`
 	UpTo      int64       `json:"up_to"`
 	Endpoints []uuid.UUID `json:"endpoints"`
 	Seqs      []int64     `json:"seqs"`
@@ -42,10 +111,11 @@ type AttemptsRow struct {
 	NextAttemptAt  *time.Time    `json:"next_attempt_at"`
 }
 
-// Of some deliveries, as far as they were made by a position.
+// Of some deliveries, as far as they were made by a position, or had come to something by a time.
 func (q *Queries) Attempts(ctx context.Context, arg AttemptsParams) ([]AttemptsRow, error) {
 	rows, err := q.db.Query(ctx, attempts,
 		arg.TenantID,
+		arg.By,
 		arg.UpTo,
 		arg.Endpoints,
 		arg.Seqs,
@@ -68,71 +138,6 @@ func (q *Queries) Attempts(ctx context.Context, arg AttemptsParams) ([]AttemptsR
 			&i.Error,
 			&i.Status,
 			&i.NextAttemptAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const backlogs = `-- name: Backlogs :many
-WITH asked AS (
-    SELECT unnest($1::uuid[]) AS tenant_id, unnest($2::uuid[]) AS endpoint_id, unnest($3::bigint[]) AS reached),
-counted AS (
-    SELECT a.tenant_id, a.endpoint_id, a.reached,
-        (SELECT count(*) FROM (SELECT 1 FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id
-            AND d.next_attempt_at IS NOT NULL LIMIT $4) due)
-        + (SELECT count(*) FROM (SELECT 1 FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id
-            AND d.status = 'waiting' LIMIT $4) waiting) AS backlog,
-        LEAST(
-            (SELECT min(d.tenant_seq) FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id AND d.next_attempt_at IS NOT NULL),
-            (SELECT min(d.tenant_seq) FROM core.event_deliveries d WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id AND d.status = 'waiting'),
-            a.reached + 1) AS oldest
-    FROM asked a)
-SELECT c.tenant_id::uuid AS tenant_id, c.endpoint_id::uuid AS endpoint_id, c.backlog::bigint AS backlog, e.created_at AS oldest_at
-FROM counted c LEFT JOIN core.events e ON e.tenant_id = c.tenant_id AND e.tenant_seq = c.oldest
-ORDER BY c.tenant_id, c.endpoint_id
-`
-
-type BacklogsParams struct {
-	Tenants   []uuid.UUID `json:"tenants"`
-	Endpoints []uuid.UUID `json:"endpoints"`
-	Reached   []int64     `json:"reached"`
-	Most      int32       `json:"most"`
-}
-
-type BacklogsRow struct {
-	TenantID   uuid.UUID  `json:"tenant_id"`
-	EndpointID uuid.UUID  `json:"endpoint_id"`
-	Backlog    int64      `json:"backlog"`
-	OldestAt   *time.Time `json:"oldest_at"`
-}
-
-// Of endpoints of any tenant: how many deliveries are under way, at most so many of each kind, and when the event of the oldest was
-// recorded, or of the first that nobody has looked at yet.
-func (q *Queries) Backlogs(ctx context.Context, arg BacklogsParams) ([]BacklogsRow, error) {
-	rows, err := q.db.Query(ctx, backlogs,
-		arg.Tenants,
-		arg.Endpoints,
-		arg.Reached,
-		arg.Most,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []BacklogsRow
-	for rows.Next() {
-		var i BacklogsRow
-		if err := rows.Scan(
-			&i.TenantID,
-			&i.EndpointID,
-			&i.Backlog,
-			&i.OldestAt,
 		); err != nil {
 			return nil, err
 		}
@@ -445,6 +450,103 @@ func (q *Queries) EventsBySeq(ctx context.Context, arg EventsBySeqParams) ([]Eve
 	return items, nil
 }
 
+const heads = `-- name: Heads :many
+SELECT t.tenant_id::uuid AS tenant_id, COALESCE((SELECT max(e.tenant_seq) FROM core.events e WHERE e.tenant_id = t.tenant_id), 0)::bigint AS head
+FROM (SELECT DISTINCT unnest($1::uuid[]) AS tenant_id) t
+ORDER BY t.tenant_id
+`
+
+type HeadsRow struct {
+	TenantID uuid.UUID `json:"tenant_id"`
+	Head     int64     `json:"head"`
+}
+
+// How many events some tenants have.
+func (q *Queries) Heads(ctx context.Context, tenants []uuid.UUID) ([]HeadsRow, error) {
+	rows, err := q.db.Query(ctx, heads, tenants)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HeadsRow
+	for rows.Next() {
+		var i HeadsRow
+		if err := rows.Scan(&i.TenantID, &i.Head); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const keptBacklogs = `-- name: KeptBacklogs :many
+WITH asked AS (
+    SELECT unnest($2::uuid[]) AS tenant_id, unnest($3::uuid[]) AS endpoint_id, unnest($4::bigint[]) AS reached)
+SELECT a.endpoint_id::uuid AS endpoint_id, (due.n + waiting.n)::bigint AS kept, beyond.n AS beyond, e.created_at AS oldest_at
+FROM asked a
+CROSS JOIN LATERAL (SELECT count(*) AS n, min(x.tenant_seq) AS oldest FROM (
+    SELECT d.tenant_seq FROM core.event_deliveries d
+    WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id AND d.next_attempt_at IS NOT NULL
+    ORDER BY d.next_attempt_at, d.tenant_seq LIMIT $1) x) due
+CROSS JOIN LATERAL (SELECT count(*) AS n, min(x.tenant_seq) AS oldest FROM (
+    SELECT d.tenant_seq FROM core.event_deliveries d
+    WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id AND d.status = 'waiting' LIMIT $1) x) waiting
+CROSS JOIN LATERAL (SELECT count(*) AS n FROM (
+    SELECT FROM core.event_deliveries d
+    WHERE d.tenant_id = a.tenant_id AND d.endpoint_id = a.endpoint_id AND d.tenant_seq > a.reached LIMIT $1) x) beyond
+LEFT JOIN core.events e ON e.tenant_id = a.tenant_id AND e.tenant_seq = LEAST(due.oldest, waiting.oldest)
+ORDER BY a.tenant_id, a.endpoint_id
+`
+
+type KeptBacklogsParams struct {
+	Most      int32       `json:"most"`
+	Tenants   []uuid.UUID `json:"tenants"`
+	Endpoints []uuid.UUID `json:"endpoints"`
+	Reached   []int64     `json:"reached"`
+}
+
+type KeptBacklogsRow struct {
+	EndpointID uuid.UUID  `json:"endpoint_id"`
+	Kept       int64      `json:"kept"`
+	Beyond     int64      `json:"beyond"`
+	OldestAt   *time.Time `json:"oldest_at"`
+}
+
+// Of endpoints of any tenant: how many deliveries that have a row are under way, at most so many of each kind, when the event of the
+// oldest of them was recorded, and how many rows lie beyond what the endpoint has reached. For the projectors' role.
+func (q *Queries) KeptBacklogs(ctx context.Context, arg KeptBacklogsParams) ([]KeptBacklogsRow, error) {
+	rows, err := q.db.Query(ctx, keptBacklogs,
+		arg.Most,
+		arg.Tenants,
+		arg.Endpoints,
+		arg.Reached,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeptBacklogsRow
+	for rows.Next() {
+		var i KeptBacklogsRow
+		if err := rows.Scan(
+			&i.EndpointID,
+			&i.Kept,
+			&i.Beyond,
+			&i.OldestAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const keptBeyond = `-- name: KeptBeyond :many
 SELECT tenant_seq
 FROM core.event_deliveries
@@ -526,8 +628,8 @@ func (q *Queries) KeptDeliveries(ctx context.Context, arg KeptDeliveriesParams) 
 }
 
 const subscribers = `-- name: Subscribers :many
-SELECT e.id, e.app_id, e.kind, e.types, e.filter, e.starts_after, e.from_time, e.skipped_through,
-    GREATEST(c.tenant_seq, k.checkpoint, 0)::bigint AS reached,
+SELECT e.tenant_id, e.id, e.app_id, e.status, e.types, e.filter, e.starts_after, e.from_time,
+    GREATEST(c.tenant_seq, k.checkpoint, e.skipped_through)::bigint AS reached,
     COALESCE(v.manifest_json #>> '{events,consumes}', '[]')::text AS consumes,
     p.value AS policy
 FROM endpoints e
@@ -535,8 +637,9 @@ LEFT JOIN core.delivery_cursors c ON c.tenant_id = e.tenant_id AND c.endpoint_id
 LEFT JOIN event_consumption k ON k.tenant_id = e.tenant_id AND k.id = e.id
 LEFT JOIN tenant_apps a ON a.tenant_id = e.tenant_id AND a.app = e.app_id
 LEFT JOIN app_versions v ON v.tenant_id = $1 AND v.app = a.app AND v.app_version = a.app_version
-LEFT JOIN tenant_policies p ON p.tenant_id = e.tenant_id AND p.id = $2 AND p.status = 'set'
+LEFT JOIN tenant_policies p ON p.tenant_id = e.tenant_id AND p.key = $2 AND p.status = 'set'
 WHERE e.tenant_id = $3
+  AND (e.status <> 'deleted' OR e.id = $4)
   AND ($4::uuid IS NULL OR e.id = $4)
   AND ($5::text IS NULL OR e.app_id = $5)
 ORDER BY e.id
@@ -544,27 +647,28 @@ ORDER BY e.id
 
 type SubscribersParams struct {
 	Platform uuid.UUID  `json:"platform"`
-	Policy   uuid.UUID  `json:"policy"`
+	Policy   string     `json:"policy"`
 	TenantID uuid.UUID  `json:"tenant_id"`
 	ID       *uuid.UUID `json:"id"`
 	AppID    *string    `json:"app_id"`
 }
 
 type SubscribersRow struct {
-	ID             uuid.UUID  `json:"id"`
-	AppID          string     `json:"app_id"`
-	Kind           string     `json:"kind"`
-	Types          []string   `json:"types"`
-	Filter         *string    `json:"filter"`
-	StartsAfter    int64      `json:"starts_after"`
-	FromTime       *time.Time `json:"from_time"`
-	SkippedThrough int64      `json:"skipped_through"`
-	Reached        int64      `json:"reached"`
-	Consumes       string     `json:"consumes"`
-	Policy         *string    `json:"policy"`
+	TenantID    uuid.UUID  `json:"tenant_id"`
+	ID          uuid.UUID  `json:"id"`
+	AppID       string     `json:"app_id"`
+	Status      string     `json:"status"`
+	Types       []string   `json:"types"`
+	Filter      *string    `json:"filter"`
+	StartsAfter int64      `json:"starts_after"`
+	FromTime    *time.Time `json:"from_time"`
+	Reached     int64      `json:"reached"`
+	Consumes    string     `json:"consumes"`
+	Policy      *string    `json:"policy"`
 }
 
-// Endpoints, how far they have come, and what they may have: by the manifest of the version at work, and by the tenant's policy.
+// Endpoints, how far they have come, and what they may have: by the manifest of the version at work, and by the tenant's policy. One that
+// was deleted is among them only if it is asked for by its id.
 func (q *Queries) Subscribers(ctx context.Context, arg SubscribersParams) ([]SubscribersRow, error) {
 	rows, err := q.db.Query(ctx, subscribers,
 		arg.Platform,
@@ -581,14 +685,14 @@ func (q *Queries) Subscribers(ctx context.Context, arg SubscribersParams) ([]Sub
 	for rows.Next() {
 		var i SubscribersRow
 		if err := rows.Scan(
+			&i.TenantID,
 			&i.ID,
 			&i.AppID,
-			&i.Kind,
+			&i.Status,
 			&i.Types,
 			&i.Filter,
 			&i.StartsAfter,
 			&i.FromTime,
-			&i.SkippedThrough,
 			&i.Reached,
 			&i.Consumes,
 			&i.Policy,

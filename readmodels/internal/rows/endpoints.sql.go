@@ -134,33 +134,31 @@ func (q *Queries) Endpoints(ctx context.Context, arg EndpointsParams) ([]Endpoin
 
 const webhooks = `-- name: Webhooks :many
 SELECT tenant_id, id, app_id, types, filter, url, body, order_by, concurrency, per_second, starts_after, from_time, skipped_through,
-    secret_version, secret_sealed, private_sealed, previous_secret_sealed, previous_private_sealed, previous_until, version
+    secret_version, secret_sealed, private_sealed, secret_rotated_at, version
 FROM endpoints
 WHERE kind = 'webhook' AND status = 'enabled'
 ORDER BY tenant_id, id
 `
 
 type WebhooksRow struct {
-	TenantID              uuid.UUID     `json:"tenant_id"`
-	ID                    uuid.UUID     `json:"id"`
-	AppID                 string        `json:"app_id"`
-	Types                 []string      `json:"types"`
-	Filter                *string       `json:"filter"`
-	Url                   *string       `json:"url"`
-	Body                  string        `json:"body"`
-	OrderBy               *string       `json:"order_by"`
-	Concurrency           int32         `json:"concurrency"`
-	PerSecond             int32         `json:"per_second"`
-	StartsAfter           int64         `json:"starts_after"`
-	FromTime              *time.Time    `json:"from_time"`
-	SkippedThrough        int64         `json:"skipped_through"`
-	SecretVersion         int32         `json:"secret_version"`
-	SecretSealed          *string       `json:"secret_sealed"`
-	PrivateSealed         *string       `json:"private_sealed"`
-	PreviousSecretSealed  *string       `json:"previous_secret_sealed"`
-	PreviousPrivateSealed *string       `json:"previous_private_sealed"`
-	PreviousUntil         *time.Time    `json:"previous_until"`
-	Version               decimal.Int64 `json:"version"`
+	TenantID        uuid.UUID     `json:"tenant_id"`
+	ID              uuid.UUID     `json:"id"`
+	AppID           string        `json:"app_id"`
+	Types           []string      `json:"types"`
+	Filter          *string       `json:"filter"`
+	Url             *string       `json:"url"`
+	Body            string        `json:"body"`
+	OrderBy         *string       `json:"order_by"`
+	Concurrency     int32         `json:"concurrency"`
+	PerSecond       int32         `json:"per_second"`
+	StartsAfter     int64         `json:"starts_after"`
+	FromTime        *time.Time    `json:"from_time"`
+	SkippedThrough  int64         `json:"skipped_through"`
+	SecretVersion   int32         `json:"secret_version"`
+	SecretSealed    *string       `json:"secret_sealed"`
+	PrivateSealed   *string       `json:"private_sealed"`
+	SecretRotatedAt *time.Time    `json:"secret_rotated_at"`
+	Version         decimal.Int64 `json:"version"`
 }
 
 // All that are enabled, of every tenant, with their sealed keys. For the projectors' role: whoever delivers opens them.
@@ -190,9 +188,7 @@ func (q *Queries) Webhooks(ctx context.Context) ([]WebhooksRow, error) {
 			&i.SecretVersion,
 			&i.SecretSealed,
 			&i.PrivateSealed,
-			&i.PreviousSecretSealed,
-			&i.PreviousPrivateSealed,
-			&i.PreviousUntil,
+			&i.SecretRotatedAt,
 			&i.Version,
 		); err != nil {
 			return nil, err

@@ -15,7 +15,7 @@ LIMIT @row_limit;
 -- name: Webhooks :many
 -- All that are enabled, of every tenant, with their sealed keys. For the projectors' role: whoever delivers opens them.
 SELECT tenant_id, id, app_id, types, filter, url, body, order_by, concurrency, per_second, starts_after, from_time, skipped_through,
-    secret_version, secret_sealed, private_sealed, previous_secret_sealed, previous_private_sealed, previous_until, version
+    secret_version, secret_sealed, private_sealed, secret_rotated_at, version
 FROM endpoints
 WHERE kind = 'webhook' AND status = 'enabled'
 ORDER BY tenant_id, id;

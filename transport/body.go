@@ -36,6 +36,12 @@ func (b *body) release() {
 
 func read(c *call, limit int64) (*body, error) {
 	r := c.Request()
+	for _, coding := range r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(coding, "identity") {
+			c.Response().Header().Set("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
+			return nil, errCoding
+		}
+	}
 	b := bodies.Get().(*body)
 	if r.ContentLength <= limit {
 		n, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))

@@ -12,26 +12,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/cloudevents/sdk-go/v2/binding"
 	"github.com/cloudevents/sdk-go/v2/event"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
-	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"chancery/domain"
 	"chancery/internal/cloudevents"
 	"chancery/internal/strictjson"
-	"chancery/internal/vault"
 )
 
 const (
 	structuredMedia = "application/cloudevents+json"
 	batchedMedia    = "application/cloudevents-batch+json"
 	binaryPrefix    = "Ce-" // of headers
-	longestName     = 20    // of an attribute (CloudEvents 1.0.2, section 3)
 )
 
 var errEventMedia = newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type",
@@ -66,9 +62,10 @@ func sentEvents(h http.Header, body []byte) ([]*sentEvent, error) {
 	return nil, errEventMedia
 }
 
+// isJSONMedia reports whether data of a media type is JSON (JSON format for CloudEvents 1.0.2, section 3.1.1).
 func isJSONMedia(media string) bool {
-	return media == "application/json" || media == "text/json" ||
-		strings.HasSuffix(media, "+json") && !strings.HasPrefix(media, "application/cloudevents")
+	_, kind, _ := strings.Cut(media, "/")
+	return kind == "json" || strings.HasSuffix(kind, "+json") && !strings.HasPrefix(media, "application/cloudevents")
 }
 
 func structured(pointer string, object []byte) (*sentEvent, error) {
@@ -76,14 +73,16 @@ func structured(pointer string, object []byte) (*sentEvent, error) {
 	if err := strictjson.Decode(object, &e.members); err != nil {
 		return nil, below(pointer, err)
 	}
-	nulls := len(e.members)
+	// null is the same as absent (JSON format for CloudEvents 1.0.2, section 2.2), which the SDK does not know.
 	maps.DeleteFunc(e.members, func(name string, v jsontext.Value) bool { return v.Kind() == 'n' && name != "data" })
-	if len(e.members) < nulls { // the same as absent (JSON format for CloudEvents 1.0.2, section 2.2), which the SDK does not know
-		object, _ = json.Marshal(e.members) // of valid JSON
-	}
 	if err := e.check(); err != nil {
 		return nil, err
 	}
+	known := maps.Clone(e.members)
+	for _, ours := range []string{"data", "data_base64", mediaName} { // of these the SDK takes less than is allowed, and does not say what is wrong
+		delete(known, ours)
+	}
+	object, _ = json.Marshal(known) // of valid JSON
 	return e, e.refuse(e.sdk.UnmarshalJSON(object))
 }
 
@@ -115,38 +114,34 @@ func batched(body []byte) (all []*sentEvent, _ error) {
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, badBody(inputError{Detail: "must be one list and nothing after it"})
 	}
-	if len(all) == 0 {
-		return nil, badBody(inputError{Detail: "must hold at least one event"})
-	}
 	return all, nil
 }
 
 // binaryEvent reads attributes from headers, and takes the body for the data.
 func binaryEvent(h http.Header, body []byte) (*sentEvent, error) {
 	e := &sentEvent{binary: true, members: map[string]jsontext.Value{}}
-	if len(body) > 0 {
-		if err := strictjson.Decode(slices.Concat([]byte(`{"data":`), body, []byte(`}`)), &e.members); err != nil {
-			return nil, below("", err)
-		}
-		if len(e.members) != 1 {
-			return nil, badBody(inputError{Detail: "must be one JSON value and nothing after it"})
-		}
-		e.members["data"] = bytes.Clone(body)
+	if err := e.takeData(body); err != nil {
+		return nil, err
 	}
-	headers := http.Header{"Content-Type": {h.Get("Content-Type")}}
+	media, err := jsontext.AppendQuote(nil, h.Get("Content-Type"))
+	if err != nil {
+		return nil, errEventMedia
+	}
+	e.members[mediaName] = media
+	headers := http.Header{"Content-Type": h["Content-Type"]}
 	for key, values := range h {
 		name, ours := strings.CutPrefix(key, binaryPrefix)
 		if !ours {
 			continue
 		}
 		name = strings.ToLower(name)
-		value, err := url.PathUnescape(values[0]) // HTTP binding for CloudEvents 1.0.2, section 3.1.3.2; the SDK leaves that out
+		value, err := url.PathUnescape(unquoted(values[0])) // HTTP binding for CloudEvents 1.0.2, section 3.1.3.2; the SDK leaves that out
 		switch {
 		case len(values) > 1:
 			e.wrong(name, "given twice")
 		case err != nil:
 			e.wrong(name, "must be percent-encoded UTF-8")
-		case name == "data" || name == "data_base64" || name == "datacontenttype":
+		case name == "data" || name == "data_base64" || name == mediaName:
 			e.wrong(name, "has no meaning in this mode: the body and its Content-Type say it")
 		default:
 			if e.members[name], err = jsontext.AppendQuote(nil, value); err != nil {
@@ -165,106 +160,34 @@ func binaryEvent(h http.Header, body []byte) (*sentEvent, error) {
 	return e, e.refuse(err)
 }
 
-// wrong notes what is wrong with an attribute.
-func (e *sentEvent) wrong(name, detail string) {
-	one := inputError{Pointer: e.pointer + cutPointer(string(jsontext.Pointer("").AppendToken(name))), Detail: detail}
-	if e.binary {
-		one.Pointer, one.In = "/ce-"+name, "header"
-	}
-	if len(e.errs) < mostWrong {
-		e.errs = append(e.errs, one)
-	}
-}
-
-const mostWrong = 16
-
-func (e *sentEvent) problem() error {
-	if len(e.errs) == 0 {
+// takeData takes a body for the data; there need not be any.
+func (e *sentEvent) takeData(body []byte) error {
+	if len(body) == 0 {
 		return nil
 	}
-	slices.SortFunc(e.errs, func(a, b inputError) int { return strings.Compare(a.Pointer, b.Pointer) })
-	return newProblem(http.StatusBadRequest, malformed, "it is no CloudEvent as it must be", e.errs...)
+	if err := strictjson.Decode(slices.Concat([]byte(`{"data":`), body, []byte(`}`)), &e.members); err != nil {
+		return below("", err)
+	}
+	if len(e.members) != 1 {
+		return badBody(inputError{Detail: "must be one JSON value and nothing after it"})
+	}
+	e.members["data"] = bytes.Clone(body)
+	return nil
 }
 
-// check is what we demand of an event, which is more than the SDK does.
-func (e *sentEvent) check() error {
-	for name, value := range e.members {
-		if bytes.Contains(value, []byte(vault.Mark)) || bytes.Contains(value, []byte(`\u`)) {
-			if err := refuseSealed(value); err != nil {
-				return below(e.pointer+cutPointer(string(jsontext.Pointer("").AppendToken(name))), err)
-			}
+// unquoted is the value of a header that is quoted as a whole (RFC 7230, section 3.2.6), as releases of CloudEvents before 1.0.2 had it.
+func unquoted(value string) string {
+	if len(value) < 2 || value[0] != '"' || value[len(value)-1] != '"' {
+		return value
+	}
+	b := make([]byte, 0, len(value))
+	for i := 1; i < len(value)-1; i++ {
+		if value[i] == '\\' && i < len(value)-2 {
+			i++
 		}
-		switch name {
-		case "data", "data_base64":
-		case "specversion":
-			if s, ok := textOf(value); !ok || s != event.CloudEventsVersionV1 {
-				e.wrong(name, "must be "+event.CloudEventsVersionV1)
-			}
-		case "id", "source", "type", "subject", "time", "datacontenttype", "dataschema":
-			e.text(name, value, true)
-		default:
-			e.extension(name, value)
-		}
+		b = append(b, value[i])
 	}
-	for _, name := range []string{"specversion", "id", "source", "type"} {
-		if _, given := e.members[name]; !given {
-			e.wrong(name, "is required")
-		}
-	}
-	if len(e.members) > mostMembers {
-		e.wrong("", "has more than "+strconv.Itoa(domain.MostExtensions)+" extensions")
-	}
-	return e.problem()
-}
-
-const mostMembers = domain.MostExtensions + 9 // those that CloudEvents knows: either of two for the data
-
-func textOf(v jsontext.Value) (string, bool) {
-	if v.Kind() != '"' {
-		return "", false
-	}
-	s, err := jsontext.AppendUnquote(nil, v)
-	return string(s), err == nil
-}
-
-func (e *sentEvent) text(name string, v jsontext.Value, filled bool) {
-	s, ok := textOf(v)
-	switch {
-	case !ok:
-		e.wrong(name, "must be a string")
-	case filled && strings.TrimSpace(s) == "":
-		e.wrong(name, "must not be empty")
-	case len(s) > domain.MaxEventName:
-		e.wrong(name, "must be no longer than "+strconv.Itoa(domain.MaxEventName)+" bytes")
-	case strings.ContainsFunc(s, unicode.IsControl):
-		e.wrong(name, "must not hold control characters")
-	default:
-		if form, has := forms[name]; has && !form.is(s) {
-			e.wrong(name, form.words)
-		}
-	}
-}
-
-func (e *sentEvent) extension(name string, v jsontext.Value) {
-	switch foreign := strings.ContainsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }); {
-	case foreign || name == "" || len(name) > longestName:
-		e.wrong(name, "is no name of an attribute: these are of a-z and 0-9, "+strconv.Itoa(longestName)+" at most")
-		return
-	case slices.Contains(cloudevents.Reserved[:], name):
-		e.wrong(name, "is for Chancery to say")
-		return
-	}
-	switch v.Kind() {
-	case 't', 'f':
-	case '"':
-		e.text(name, v, false)
-	case '0':
-		if _, err := strconv.ParseInt(string(v), 10, 32); err != nil {
-			e.wrong(name, "must be a whole number of 32 bits, where it is a number")
-		}
-	default:
-		e.wrong(name, "must be a string, a number, true or false")
-	}
+	return string(b)
 }
 
 // refuse words what the SDK says of an event that it does not take.
@@ -284,46 +207,45 @@ func (e *sentEvent) refuse(err error) error {
 	return badBody(inputError{Pointer: e.pointer, Detail: "is no CloudEvent 1.0"})
 }
 
-// forms are those of attributes that are not any text.
-var forms = map[string]struct {
-	words string
-	is    func(string) bool
-}{
-	"time": {"must be a time in RFC 3339 such as 2026-01-31T12:00:00Z", func(s string) bool {
-		_, err := types.ParseTime(s)
-		return err == nil
-	}},
-	"source":     {"must be a URI, or a relative reference to one (RFC 3986)", func(s string) bool { return types.ParseURIRef(s) != nil }},
-	"dataschema": {"must be a URI (RFC 3986)", func(s string) bool { u := types.ParseURI(s); return u != nil && u.Validate() }},
-}
-
 // published is the event as it goes into the log.
 func (e *sentEvent) published(app domain.App) (domain.Published, error) {
 	data, given := e.members["data"]
 	at := e.pointer + "/data"
 	_, encoded := e.members["data_base64"]
-	media, err := e.sdk.Context.GetDataMediaType()
+	media, told := e.said(mediaName)
+	kind, _, _ := mime.ParseMediaType(media) // or check would have refused it
 	switch {
 	case encoded:
 		return domain.Published{}, domain.Refused(domain.ErrPayloadInvalid, []domain.Place{{Pointer: e.pointer + "/data_base64", Detail: "is not taken: data must be JSON"}})
-	case err != nil || media != "" && !isJSONMedia(media):
-		return domain.Published{}, domain.Refused(domain.ErrPayloadInvalid, []domain.Place{{Pointer: e.pointer + "/datacontenttype", Detail: "must be application/json, or absent"}})
+	case told && !isJSONMedia(kind):
+		return domain.Published{}, domain.Refused(domain.ErrPayloadInvalid, []domain.Place{{Pointer: e.pointer + "/datacontenttype", Detail: "must be a media type of JSON, or absent"}})
 	case !given:
 		return domain.Published{}, domain.Refused(domain.ErrPayloadInvalid, []domain.Place{{Pointer: at, Detail: "is required; null where there is nothing to say"}})
 	case len(data) > domain.MaxEventData:
 		return domain.Published{}, newProblem(http.StatusRequestEntityTooLarge, errTooLarge.Code, errTooLarge.Detail,
 			inputError{Pointer: at, Detail: "is larger than " + strconv.Itoa(domain.MaxEventData) + " bytes"})
 	}
-	source, _ := textOf(e.members["source"]) // as it was written: it tells events apart
-	schema, _ := textOf(e.members["dataschema"])
-	about := domain.CloudEvent{
-		ID: e.sdk.ID(), Source: source, Subject: e.sdk.Subject(), Time: e.sdk.Time().UTC(), DataSchema: schema, Extensions: e.extensions(),
+	about := domain.CloudEvent{Time: e.sdk.Time().UTC(), Extensions: e.extensions()}
+	about.ID, _ = e.said("id")
+	about.Source, _ = e.said("source")
+	about.Subject, _ = e.said("subject")
+	about.DataSchema, _ = e.said("dataschema")
+	if media != cloudevents.DataContentType {
+		about.DataContentType = media
 	}
 	if _, told := e.members["time"]; told && (about.Time.IsZero() || about.Time.Year() < 1 || about.Time.Year() > 9999) {
 		e.wrong("time", "must be a time of the years 1 to 9999")
 		return domain.Published{}, e.problem()
 	}
-	return domain.Published{App: app, Type: e.sdk.Type(), Payload: data, About: about}, nil
+	typ, _ := e.said("type")
+	return domain.Published{App: app, Type: typ, Payload: data, About: about}, nil
+}
+
+// said is an attribute as it was written: the SDK writes URIs in its own way, and cuts blanks off headers.
+func (e *sentEvent) said(name string) (text string, told bool) {
+	v, told := e.members[name]
+	text, _ = textOf(v)
+	return text, told
 }
 
 // extensions are what is neither an attribute that CloudEvents knows nor data, in the order of their names.
@@ -331,7 +253,7 @@ func (e *sentEvent) extensions() jsontext.Value {
 	var b []byte
 	for _, name := range slices.Sorted(maps.Keys(e.members)) {
 		switch name {
-		case "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64":
+		case "specversion", "id", "source", "type", "subject", "time", mediaName, "dataschema", "data", "data_base64":
 			continue
 		}
 		if b = append(b, ','); len(b) == 1 {
@@ -344,27 +266,4 @@ func (e *sentEvent) extensions() jsontext.Value {
 		return nil
 	}
 	return append(b, '}') // the envelope writes it anew: the same extensions are the same bytes, however they were escaped
-}
-
-// below puts the places of an error below a pointer.
-func below(pointer string, err error) error {
-	var p *problem
-	if errs, ok := errors.AsType[strictjson.Errors](err); ok {
-		p = badBody(inputErrors(errs)...)
-	} else if !errors.As(err, &p) {
-		return err
-	}
-	for i := range p.Errors {
-		p.Errors[i].Pointer = pointer + p.Errors[i].Pointer
-	}
-	return p
-}
-
-// cutPointer shortens what a stranger wrote.
-func cutPointer(p string) string {
-	const most = 200
-	if len(p) <= most {
-		return p
-	}
-	return strings.ToValidUTF8(p[:most], "") + "…"
 }

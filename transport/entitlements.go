@@ -74,7 +74,7 @@ func (s *Server) entitled(c *call) error {
 		return err
 	}
 	for _, q := range r.questions() {
-		if err := s.mayAskOf(c, q.App); err != nil {
+		if err := s.allowApp(c, "core.entitlements.read", q.App); err != nil {
 			return err
 		}
 	}
@@ -137,17 +137,6 @@ func (r entitlementRequest) questions() []entitlementCheck {
 		return r.Checks
 	}
 	return []entitlementCheck{{r.App, r.Entitlement}}
-}
-
-// mayAskOf holds for those who may read the entitlements of the app, and for the app itself: a token of its own needs no more than that
-// nothing is denied to its user and that it was not issued for less.
-func (s *Server) mayAskOf(c *call, name domain.App) error {
-	q := access.Question{Tenant: c.tenant, Privilege: "core.entitlements.read", Scope: name.Scope()}
-	err := s.allow(c, q)
-	if err != nil && c.caller.App == string(name) && s.onlyNotGranted(c, q) {
-		return nil
-	}
-	return err
 }
 
 func (s *Server) entitlement(c *call, judge Judge, q entitlementCheck, at time.Time, explain bool) (entitled, int64, error) {

@@ -56,6 +56,7 @@ func describe(version string) (*document, error) {
 		d.r.InlineDefinition(plain)
 	}
 	d.everything()
+	d.words()
 	if d.err != nil {
 		return nil, fmt.Errorf("describe the API: %w", d.err)
 	}
@@ -78,6 +79,7 @@ type operation struct {
 	method, path, tag, summary string
 	open                       bool // no token
 	request                    []any
+	events                     bool // the body is of CloudEvents, in any mode
 	answer                     any
 	status                     int    // of the answer, where it is not 200
 	lines                      bool   // the body and the answer are of lines
@@ -95,6 +97,7 @@ func (d *describer) add(o operation) {
 		d.err = err
 		return
 	}
+	oc.SetID(o.id())
 	oc.SetSummary(o.summary)
 	oc.SetTags(o.tag)
 	if !o.open {
@@ -109,6 +112,9 @@ func (d *describer) add(o operation) {
 	for _, r := range o.request {
 		oc.AddReqStructure(r)
 	}
+	if o.events {
+		oc.AddReqStructure(new(publishedEvent), openapi.WithCustomize(threeModes))
+	}
 	o.answers(oc)
 	oc.AddRespStructure(new(problem), openapi.WithContentType("application/problem+json"), func(cu *openapi.ContentUnit) {
 		cu.IsDefault, cu.Description = true, "why there is no answer (RFC 9457)"
@@ -121,6 +127,15 @@ func (d *describer) add(o operation) {
 	if err := d.r.AddOperation(oc); err != nil {
 		d.err = fmt.Errorf("%s %s: %w", o.method, o.path, err)
 	}
+}
+
+// id is the name of a command, or is made of the method and the path: get-tenant-users-id.
+func (o operation) id() string {
+	if _, command, found := strings.Cut(o.path, "/commands/"); found {
+		return command
+	}
+	words := strings.NewReplacer("/v1", "", "/tenants/{tenant}", "/tenant", ".well-known/", "", "{", "", "}", "", ".", "-").Replace(o.path)
+	return strings.ToLower(o.method) + strings.ReplaceAll(words, "/", "-")
 }
 
 // answers describes what comes back when all is well.
@@ -172,13 +187,16 @@ type (
 		Atomic bool `query:"atomic" description:"all lines or none; at most 5000"`
 	}
 	commandAnswer struct {
-		Position readmodels.Position `json:"position" required:"true" description:"of the last event, or what the decision saw"`
-		ID       uuid.UUID           `json:"id,omitempty" description:"the thing created or changed"`
-		Events   []commandEvent      `json:"events" required:"true" description:"none if nothing had to change"`
-		Token    string              `json:"token,omitempty" description:"of commands that make a token; it is shown once"`
-		OTP      string              `json:"otpauth_uri,omitempty" description:"of enroll-totp: for the authenticator; it is shown once"`
-		Recovery string              `json:"recovery_codes,omitempty" description:"of issue-recovery-codes: separated by spaces; they are shown once"`
-		Value    string              `json:"value,omitempty" description:"of read-secret"`
+		Position   readmodels.Position `json:"position" required:"true" description:"of the last event, or what the decision saw"`
+		ID         uuid.UUID           `json:"id,omitempty" description:"the thing created or changed"`
+		Events     []commandEvent      `json:"events" required:"true" description:"none if nothing had to change"`
+		Token      string              `json:"token,omitempty" description:"of issue-token, rotate-token and start-impersonation; it is shown once"`
+		Secret     string              `json:"secret,omitempty" description:"of create-endpoint for a webhook, rotate-endpoint-secret and reveal-endpoint-secret: the key that it signs with"`
+		Challenge  string              `json:"challenge,omitempty" description:"of add-domain: to be put into DNS"`
+		Activation string              `json:"activation,omitempty" description:"of check-out-activation: the file"`
+		OTP        string              `json:"otpauth_uri,omitempty" description:"of enroll-totp: for the authenticator; it is shown once"`
+		Recovery   string              `json:"recovery_codes,omitempty" description:"of issue-recovery-codes: separated by spaces; they are shown once"`
+		Value      string              `json:"value,omitempty" description:"of read-secret"`
 	}
 	commandEvent struct {
 		Position readmodels.Position `json:"position"`
@@ -209,7 +227,7 @@ func (d *describer) everything() {
 			request: []any{new(commandHeaders), spec.Zero}, answer: new(commandAnswer),
 		})
 	}
-	d.add(operation{method: post, path: tenant + "/events", tag: "events", summary: "Publish an event of one's own app, as a CloudEvent 1.0: structured (application/cloudevents+json), batched (application/cloudevents-batch+json, all or none), or binary (ce- headers beside a body of JSON). By a token of the app itself.", request: []any{new(publishedEvent)}, answer: new(publishedAnswer)})
+	d.add(operation{method: post, path: tenant + "/events", tag: "events", summary: "Publish an event of one's own app, as a CloudEvent 1.0: structured (application/cloudevents+json), batched (application/cloudevents-batch+json, all or none), or binary (headers beside a body that is the data, in any media type of JSON). By a token of the app itself.", request: []any{new(binaryHeaders)}, events: true, answer: new(publishedAnswer)})
 	d.add(operation{method: post, path: tenant + "/users/{id}/export", tag: "queries", summary: "Everything about a user as one archive; that it was taken is recorded first.", media: "application/zip"})
 	d.add(operation{method: get, path: tenant + "/groups/{id}/members", tag: "queries", summary: "The members of a group; to members from other tenants those whom the tenant's policy lets them see.", request: []any{new(readHeaders), new(asOfParameter), new(pageParameters)}, answer: pageOf(readmodels.GroupMember{})})
 	d.add(operation{method: get, path: tenant + "/endpoints/{id}/stats", tag: "events", summary: "How an endpoint does: what waits for it, and what came of its attempts.", request: []any{new(readHeaders), new(statsParameters)}, answer: new(readmodels.EndpointStats)})
@@ -347,7 +365,7 @@ var (
 
 // plainSamples are of types that are described where they stand, so that each can say whether it may be null.
 var plainSamples = []any{
-	uuid.UUID{}, readmodels.Position(0), jsontext.Value{}, domain.TenantID{}, domain.DomainID{}, domain.DepartmentID{}, domain.GroupID{},
+	uuid.UUID{}, readmodels.Position(0), commands.TenantSeq(0), jsontext.Value{}, domain.TenantID{}, domain.DomainID{}, domain.DepartmentID{}, domain.GroupID{},
 	domain.MembershipID{}, domain.PolicyID{}, domain.UserID{}, domain.IdentityID{}, domain.TokenID{}, domain.RoleID{},
 	domain.AssignmentID{}, domain.OverrideID{}, domain.SecretID{}, domain.LinkID{}, domain.IssuerID{}, domain.CredentialID{}, domain.SessionID{},
 	domain.DelegationID{}, domain.ImpersonationID{}, domain.InvitationID{}, domain.ApprovalID{}, domain.ConstraintID{}, domain.ReviewID{},
@@ -369,6 +387,11 @@ func plainTypes(p jsonschema.InterceptSchemaParams) (stop bool, err error) {
 	case t == position:
 		setType(p.Schema, null)
 		p.Schema.WithPattern("^[0-9]+$")
+		return true, nil
+	case t == reflect.TypeFor[commands.TenantSeq]():
+		setType(p.Schema, null)
+		p.Schema.AddType(jsonschema.Integer)
+		p.Schema.WithPattern("^[0-9]+$").WithMinimum(0)
 		return true, nil
 	case t == reflect.TypeFor[jsontext.Value](), t == rawMessage:
 		p.Schema.Type = nil

@@ -26,7 +26,7 @@ type problem struct {
 	Title  string       `json:"title"`
 	Status int          `json:"status"`
 	Detail string       `json:"detail"`
-	Code   string       `json:"code"`
+	Code   string       `json:"code" description:"stable; docs/refusals.md lists them"`
 	Errors []inputError `json:"errors,omitempty"`
 
 	retry     string // Retry-After, in seconds
@@ -60,6 +60,7 @@ var (
 	errTooLarge = newProblem(http.StatusRequestEntityTooLarge, "too-large", "the body is larger than allowed")
 	errMedia    = newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "the body must be application/json")
 	errLines    = newProblem(http.StatusUnsupportedMediaType, "unsupported-media-type", "the body must be application/x-ndjson")
+	errCoding   = newProblem(http.StatusUnsupportedMediaType, "unsupported-content-encoding", "the body must be sent as it is: neither compressed nor in another Content-Encoding")
 	errConflict = newProblem(http.StatusConflict, "conflict", "others changed the same things meanwhile, or the same request is under way; try again")
 	errReused   = newProblem(http.StatusUnprocessableEntity, "idempotency-key-reused", "the idempotency key was used for another request")
 	errAborted  = newProblem(http.StatusFailedDependency, "aborted", "another line was refused, so nothing was done")
@@ -152,6 +153,8 @@ func expected(err error) *problem {
 		return badParameter("as_of", ErrBeyond.Error())
 	case errors.Is(err, ErrBusy):
 		return unavailable(ErrBusy.Error(), nil)
+	case errors.Is(err, readmodels.ErrBusy):
+		return unavailable(readmodels.ErrBusy.Error(), nil)
 	}
 	return nil
 }

@@ -2,14 +2,18 @@ package transport
 
 import (
 	"fmt"
+	"mime"
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"chancery/commands"
 	"chancery/domain"
 	"chancery/internal/access"
+	"chancery/internal/cloudevents"
 )
 
 // The limits of a body. What is said of an event besides its data takes little room.
@@ -22,6 +26,9 @@ const (
 func (s *Server) publish(c *call) error {
 	if c.header("Idempotency-Key") != "" {
 		return badHeader("Idempotency-Key", "has no meaning here: an event's own source and id are its key")
+	}
+	if c.header("If-Match") != "" {
+		return badHeader("If-Match", "has no meaning here: an event changes nothing")
 	}
 	limit := int64(eventLimit)
 	if strings.HasPrefix(c.header("Content-Type"), batchedMedia) {
@@ -37,6 +44,9 @@ func (s *Server) publish(c *call) error {
 		return err
 	}
 	app := domain.App(c.caller.App)
+	if len(sent) == 0 {
+		return s.publishNone(c, app)
+	}
 	orders := make([]commands.Order, len(sent))
 	for i, e := range sent {
 		event, err := e.published(app)
@@ -68,6 +78,16 @@ func (s *Server) publish(c *call) error {
 	}
 	c.position(whole.Position)
 	return c.Blob(http.StatusOK, "application/json", append(appendResult(make([]byte, 0, 256), whole), '}'))
+}
+
+// publishNone answers an empty batch, which is a valid one (JSON format for CloudEvents 1.0.2, section 4.3).
+func (s *Server) publishNone(c *call, app domain.App) error {
+	if _, err := s.mayPublish(c, app); err != nil {
+		return err
+	}
+	none := commands.Result{Position: s.config.Access.Position()}
+	c.position(none.Position)
+	return c.Blob(http.StatusOK, "application/json", append(appendResult(nil, none), '}'))
 }
 
 // mayPublish holds that the caller is the app itself, at work in the tenant, and that neither its token nor an override keeps it from
@@ -107,8 +127,37 @@ func (s *Server) publishing(c *call, p commands.PublishEvent) commands.Order {
 		Request: domain.PublishedID(c.tenant, e.App, e.About.Source, e.About.ID),
 		Rights:  s.config.Access.Rights(c.caller, c.tenant, c.now), By: c.provenance(),
 	}
-	o.Fingerprint = s.config.Fingerprint([]byte(commands.Publishing.Name), []byte(e.Type), e.Payload, e.Envelope())
+	typed := e.About.Extensions
+	e.About.Extensions = inHeaders(typed)
+	if kind, params, _ := mime.ParseMediaType(e.About.DataContentType); kind == cloudevents.DataContentType && len(params) == 1 && strings.EqualFold(params["charset"], "utf-8") {
+		e.About.DataContentType = "" // JSON is in UTF-8; SDKs say so in binary mode alone
+	}
+	o.Fingerprint = s.fingerprint(e)
+	if e.About.DataContentType != "" || typed != nil { // older releases took it for nothing that an event says, and 5 for other than "5"
+		e.About.DataContentType, e.About.Extensions = "", typed
+		o.Former = s.fingerprint(e)
+	}
 	return o
+}
+
+// inHeaders are extensions as texts all (CloudEvents 1.0.2, section 3.2): binary mode has no others, and the same event may come in either.
+func inHeaders(extensions jsontext.Value) jsontext.Value {
+	if extensions == nil {
+		return nil
+	}
+	var all map[string]jsontext.Value
+	_ = json.Unmarshal(extensions, &all) // of our own making
+	for name, v := range all {
+		if v.Kind() != '"' {
+			all[name] = jsontext.Value(`"` + string(v) + `"`)
+		}
+	}
+	b, _ := json.Marshal(all, json.Deterministic(true)) // of strings
+	return b
+}
+
+func (s *Server) fingerprint(e domain.Published) []byte {
+	return s.config.Fingerprint([]byte(commands.Publishing.Name), []byte(e.Type), e.Payload, e.Envelope())
 }
 
 // Where events are published, for the description of the API.
@@ -120,8 +169,18 @@ type (
 		Type        string `json:"type" required:"true" description:"as the app's manifest declares it"`
 		Subject     string `json:"subject,omitempty" maxLength:"255"`
 		Time        string `json:"time,omitempty" format:"date-time"`
+		ContentType string `json:"datacontenttype,omitempty" default:"application/json" description:"a media type of JSON" maxLength:"255"`
 		DataSchema  string `json:"dataschema,omitempty" format:"uri"`
-		Data        any    `json:"data" description:"JSON, 256 KiB at most; kept to the byte"`
+		Data        any    `json:"data" required:"true" description:"JSON, 256 KiB at most; kept to the byte; null where there is nothing to say"`
+	}
+	binaryHeaders struct {
+		SpecVersion string `header:"ce-specversion" enum:"1.0" description:"required in binary mode, as are ce-id, ce-source and ce-type; these headers have no meaning in the other modes"`
+		ID          string `header:"ce-id" description:"values of headers are percent-encoded where they hold other characters than visible ones of ASCII"`
+		Source      string `header:"ce-source"`
+		Type        string `header:"ce-type"`
+		Subject     string `header:"ce-subject"`
+		Time        string `header:"ce-time" format:"date-time"`
+		DataSchema  string `header:"ce-dataschema" format:"uri"`
 	}
 	publishedAnswer struct {
 		Position string         `json:"position" required:"true" pattern:"^[0-9]+$" description:"of the last event"`

@@ -19,8 +19,8 @@ import (
 type Queries interface {
 	// Now is the present.
 	Now(domain.TenantID) View
-	// AsOf is the past; release it when reading is done. Errors: ErrBeyond, ErrBusy, faults.
-	AsOf(context.Context, domain.TenantID, Moment) (v View, release func(), err error)
+	// AsOf is the past as a projector has it ("": the log); release it when reading is done. Errors: ErrBeyond, ErrBusy, faults.
+	AsOf(ctx context.Context, t domain.TenantID, projector string, m Moment) (v View, release func(), err error)
 	// Wait returns once answers of the projector ("": of the log itself) have seen the position, or with the context's error.
 	Wait(ctx context.Context, projector string, position int64) error
 	// EventsAt names the events at positions; those that the tenant may not see are absent.
@@ -177,16 +177,17 @@ func (s *Server) ask(c *call, projector, takes string, answer func(View, questio
 	if err != nil {
 		return err
 	}
+	waits := projector
 	if q.past {
-		projector = ""
+		waits = ""
 	}
-	if err := s.wait(c, q.least, func(ctx context.Context) error { return s.config.Queries.Wait(ctx, projector, q.least) }); err != nil {
+	if err := s.wait(c, q.least, func(ctx context.Context) error { return s.config.Queries.Wait(ctx, waits, q.least) }); err != nil {
 		return err
 	}
 	if !q.past {
 		return answer(s.config.Queries.Now(c.tenant), q)
 	}
-	view, release, err := s.config.Queries.AsOf(c.ctx(), c.tenant, q.asOf)
+	view, release, err := s.config.Queries.AsOf(c.ctx(), c.tenant, projector, q.asOf)
 	if err != nil {
 		return err
 	}

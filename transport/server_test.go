@@ -118,6 +118,15 @@ func TestReadinessTellsItsReasons(t *testing.T) {
 	}
 }
 
+func TestWhatTooManyAskForAtOnceIsUnavailableAndMayBeTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.people(t)
+	rec := w.do("ann", "GET", "/v1/tenants/acme/endpoints/busy/stats", "")
+	if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "1" || !strings.Contains(rec.Body.String(), "too many questions about what is pending") {
+		t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)
+	}
+}
+
 func TestAPositionThatIsNotSeenInTimeIsUnavailable(t *testing.T) {
 	w := newWorld(t)
 	w.people(t)

@@ -100,6 +100,9 @@ func TestADangerousCommandNeedsAFreshProof(t *testing.T) {
 	for command, body := range map[string]string{ // by which a fresh proof would not be needed any more
 		"set-policy": `{"key":"` + domain.StepUpMinutes.Key + `","value":"60"}`, "reset-policy": `{"key":"` + domain.StepUpMinutes.Key + `"}`,
 		"change-user-email": `{"id":"` + w.vars["abeID"] + `","email":"thief@evil.test"}`,
+		// and which tell a key
+		"create-endpoint":        `{"app":"crm","kind":"webhook","types":["core.user.*"],"url":"https://crm.example/"}`,
+		"rotate-endpoint-secret": `{"id":"` + w.vars["abeID"] + `"}`, "reveal-endpoint-secret": `{"id":"` + w.vars["abeID"] + `"}`,
 	} {
 		if rec := w.do("ses", "POST", "/v1/tenants/acme/commands/"+command, body); rec.Code != 401 {
 			t.Errorf("%s: %d %s", command, rec.Code, rec.Body)

@@ -13,7 +13,7 @@ import (
 const (
 	streamMedia = "text/event-stream"
 	streamBeat  = 15 * time.Second // something is written at least so often
-	streamCheck = 3 * time.Second  // how often it is asked anew who reads, and whether they may
+	streamCheck = 3 * time.Second  // how often it is asked anew who reads if nothing happens: it is before each page, with what they read of
 	streamWrite = 30 * time.Second // who takes longer to take what is written is cut off
 	streamPage  = 100
 )
@@ -26,7 +26,7 @@ type streamParameters struct {
 // stream writes what an endpoint means as server-sent events (WHATWG HTML, section 9.2), until the reader leaves, may no longer read, or
 // the server stops. It keeps no more than a page: what is not read yet waits in the log.
 func (s *Server) stream(c *call) error { //nolint:cyclop // one way out for each end of a stream
-	after, placed, err := c.streamPlace()
+	after, refuse, err := c.streamPlace()
 	if err != nil {
 		return err
 	}
@@ -34,33 +34,35 @@ func (s *Server) stream(c *call) error { //nolint:cyclop // one way out for each
 	if err != nil {
 		return err
 	}
-	if !placed {
-		if after, err = s.streamBeginning(c, e); err != nil {
-			return err
-		}
+	if refuse == nil {
+		after, err = s.streamBeginning(c, e)
+	} else {
+		err = s.notBeyond(c, e, after, refuse)
 	}
+	if err != nil {
+		return err
+	}
+	reader, err := s.follow(e)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
 	w := &sse{to: http.NewResponseController(c.Response().Writer), c: c}
 	w.begin()
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	reader := s.config.Pulls.Follow(e.ID)
-	defer reader.Close()
 	beat, check := time.NewTicker(streamBeat), time.NewTicker(streamCheck)
 	defer beat.Stop()
 	defer check.Stop()
-	checked := time.Now()
 	for {
-		if time.Since(checked) >= streamCheck/2 {
-			if e, err = s.stillPulled(c); err != nil {
-				w.end(s.problemOf(err).Code)
-				return nil
-			}
-			checked = time.Now()
+		if e, err = s.stillPulled(c); err != nil {
+			w.end(s.problemOf(err).Code)
+			return nil
 		}
 		news := reader.News(e.Endpoint)
 		page, err := s.config.Pulls.Read(c.ctx(), e.Endpoint, after, streamPage)
-		if err == nil {
+		if err == nil && len(page.Events) > 0 {
 			err = s.writeEvents(w, e, page)
 		}
 		if err != nil {
@@ -70,20 +72,33 @@ func (s *Server) stream(c *call) error { //nolint:cyclop // one way out for each
 			return nil // the reader comes back with the last id
 		}
 		after = page.Next
-		if page.More && !s.stopping() {
+		if (page.More || page.Newer) && !s.stopping() {
 			continue
 		}
+		if !s.awaitNews(c, e, w, news, beat.C, check.C) {
+			return nil
+		}
+	}
+}
+
+// awaitNews returns when there may be something to read, or false when the stream is over. What is read of may have changed only if there are
+// news; it is asked with each beat besides.
+func (s *Server) awaitNews(c *call, e PullEndpoint, w *sse, news <-chan struct{}, beat, check <-chan time.Time) bool {
+	for {
 		select {
 		case <-news:
-		case <-check.C:
-		case <-beat.C:
-			if w.beat() != nil {
-				return nil
+			return true
+		case <-check:
+			if err := s.stillMay(c, e); err != nil {
+				w.end(s.problemOf(err).Code)
+				return false
 			}
+		case <-beat:
+			return w.beat() == nil
 		case <-s.closing:
-			return nil
+			return false
 		case <-c.ctx().Done():
-			return nil
+			return false
 		}
 	}
 }
@@ -97,21 +112,25 @@ func (s *Server) stopping() bool {
 	}
 }
 
-// streamPlace is where the reader was, if it says so.
-func (c *call) streamPlace() (after int64, placed bool, err error) {
+// streamPlace is where the reader was, and how to refuse that; nil if it does not say so.
+func (c *call) streamPlace() (after int64, refuse func(detail string) error, err error) {
 	q, err := c.readQuery("limit", "wait")
 	if err != nil {
-		return 0, false, err
+		return 0, nil, err
 	}
 	given := c.Request().Header.Values("Last-Event-ID")
 	if len(given) == 0 || given[0] == "" && len(given) == 1 {
-		return q.after, q.placed, nil
+		if q.placed {
+			refuse = refuseAfter
+		}
+		return q.after, refuse, nil
 	}
+	refuse = func(detail string) error { return badHeader("Last-Event-ID", detail) }
 	n, ok := digits(given[0])
 	if !ok || len(given) > 1 {
-		return 0, false, badHeader("Last-Event-ID", "must be the id of an event of the stream, or 0")
+		return 0, nil, refuse("must be the id of an event of the stream, or 0")
 	}
-	return n, true, nil
+	return n, refuse, nil
 }
 
 // streamBeginning is the committed checkpoint, or else now.
@@ -123,18 +142,21 @@ func (s *Server) streamBeginning(c *call, e PullEndpoint) (int64, error) {
 	return s.config.Pulls.Head(c.ctx(), e.Tenant)
 }
 
-// stillPulled asks anew who reads, and whether they may. What this process knows is enough: it is told of what others record within a
-// second.
+// stillPulled asks anew who reads, whether they may, and what of. What is read then was recorded before: nothing that came since goes to
+// one who may not have it.
 func (s *Server) stillPulled(c *call) (PullEndpoint, error) {
-	c.now = s.config.Now()
-	err := s.identify(c)
-	if err == nil {
-		err = s.delegate(c)
-	}
-	if err != nil {
+	if err := s.identifyAnew(c); err != nil {
 		return PullEndpoint{}, err
 	}
 	return s.pulled(c)
+}
+
+// stillMay asks anew who reads, and whether they may as far as is known here.
+func (s *Server) stillMay(c *call, e PullEndpoint) error {
+	if err := s.identifyAnew(c); err != nil {
+		return err
+	}
+	return s.mayPull(c, e)
 }
 
 func (s *Server) writeEvents(w *sse, e PullEndpoint, page pulls.Page) error {
@@ -147,9 +169,6 @@ func (s *Server) writeEvents(w *sse, e PullEndpoint, page pulls.Page) error {
 		if err := w.event(raw.TenantSeq, domain.OutwardType(raw.SourceApp, raw.Type), doc); err != nil {
 			return err
 		}
-	}
-	if len(page.Events) == 0 {
-		return nil
 	}
 	return w.flush()
 }

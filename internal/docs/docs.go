@@ -1,4 +1,4 @@
-// Package docs writes the documents that follow from the code: events, commands, the API. It never says what the code does
+// Package docs writes the documents that follow from the code: events, commands, refusals, the API. It never says what the code does
 // not say, and is no part of the program.
 package docs
 
@@ -36,9 +36,14 @@ func All(root string) ([]Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	refusals, err := refusalsPage(filepath.Join(root, "domain"), filepath.Join(root, "commands"), filepath.Join(root, "transport"))
+	if err != nil {
+		return nil, err
+	}
 	return []Document{
 		{"docs/events.md", events},
 		{"docs/commands.md", commandsPage(commands.Registry, domain.Settings)},
+		{"docs/refusals.md", refusals},
 		{"docs/openapi.yaml", api},
 	}, nil
 }

@@ -58,3 +58,22 @@ func TestEveryEventIsExplainedAndShown(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryCodeThatIsAnsweredIsListed(t *testing.T) {
+	page, err := refusalsPage(filepath.Join(root, "domain"), filepath.Join(root, "commands"), filepath.Join(root, "transport"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, status := range map[string]string{
+		"endpoint-cooling-down": "422", "event-types-not-allowed": "422", "endpoint-kind": "422", "endpoint-disabled": "422", "not-the-app": "403", "app-not-enabled": "422",
+		"malformed": "400", "invalid-value": "422", "stale": "412", "idempotency-key-reused": "422", "not-found": "404", "unavailable": "503", "unauthenticated": "401",
+		"unsupported-content-encoding": "415", "event-id-reused": "422", "step-up-required": "401", "four-eyes": "403",
+	} {
+		if !strings.Contains(string(page), "\n| `"+code+"` | "+status+" | ") {
+			t.Errorf("%s (%s) is not listed", code, status)
+		}
+	}
+	if _, err := refusalsPage("nowhere"); err == nil {
+		t.Error("where there is nothing to read no refusals are found")
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"chancery/internal/eventlog"
 	"chancery/internal/imports"
 	"chancery/internal/imports/orgtest"
 	"chancery/internal/ledger"
@@ -77,10 +78,10 @@ func (h *history) rebuildOnce(ctx context.Context) (time.Duration, error) {
 
 func (h *history) replay() (*replay.Replay, error) {
 	return replay.New(replay.Config{
-		Owner: h.owner(), Project: h.ledger.Pool(ledger.Project), Source: h.log, Decode: h.store.Decode,
+		Owner: h.owner(), Project: h.ledger.Pool(ledger.Project), Source: eventlog.Bare{PG: h.log}, Decode: h.store.Decode,
 		Projections: []replay.Projection{
 			{Projector: projections.Core, Tables: projections.Core.Tables()},
-			{Projector: projections.Audit, Tables: projections.Audit.Tables()},
+			{Projector: projections.Audit, Tables: projections.Audit.Tables(), Grows: true},
 		},
 	})
 }

@@ -52,6 +52,9 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "chancery:", err)
 		return 2
 	}
+	if len(args) > 0 && args[0] == "help" { // of a command, or of all
+		args = append(args[1:len(args):len(args)], "--help")
+	}
 	command, err := parser.Parse(args)
 	if err != nil {
 		parser.FatalIfErrorf(err)

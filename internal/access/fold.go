@@ -125,6 +125,10 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop,maintidx // one cas
 		x.foldLicense(t, e, at)
 	case domain.UsageRecorded, domain.UsageReversed, domain.SeatTaken, domain.SeatKept, domain.SeatReleased, domain.SeatLapsed:
 		x.foldTaken(t, e, at)
+	case domain.EndpointCreated:
+		x.count(e.Pool, e, at)
+	case domain.EndpointDeleted:
+		x.count(e.Pool, e, at)
 	case domain.AppVersionPublished, domain.AppVersionYanked, domain.AppVersionDeployed, domain.AppRouteReleased:
 		x.foldRoute(t, e, at)
 
@@ -151,8 +155,8 @@ func (x *Index) fold(r dcb.Recorded) error { //nolint:cyclop,maintidx // one cas
 		domain.SigningKeyCreated, domain.SigningKeyRegistered, domain.SigningKeyRetired, domain.SigningKeyRevoked,
 		domain.AppDescribed, domain.ManifestPublished, domain.AppVersionDeprecated, domain.AppVersionUndeprecated,
 		domain.AppPinned, domain.AppUnpinned, domain.AppConfigured,
-		domain.EndpointCreated, domain.EndpointChanged, domain.EndpointSecretRotated, domain.EndpointEnabled, domain.EndpointDisabled,
-		domain.EndpointDeleted, domain.EndpointTested, domain.EndpointSecretRevealed, domain.RedeliveryRequested, domain.EventConsumed, domain.CheckpointCommitted,
+		domain.EndpointChanged, domain.EndpointSecretRotated, domain.EndpointSecretDestroyed, domain.EndpointEnabled, domain.EndpointDisabled,
+		domain.EndpointTested, domain.EndpointSecretRevealed, domain.RedeliveryRequested, domain.EventConsumed, domain.CheckpointCommitted,
 		domain.LicenseActivated, domain.ActivationCheckedOut, domain.ActivationCheckedIn, domain.LicenseDeactivated:
 		// These change nobody's access.
 

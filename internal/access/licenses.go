@@ -138,10 +138,7 @@ func (x *Index) Seats(pool domain.Key) domain.Seats {
 func (x *Index) foldTaken(t *tenant, event dcb.Event, at int64) {
 	count := func(of domain.OfLicense, meter domain.Key) {
 		if x.holds(t, of) {
-			shown := x.tallies[meter]
-			shown.Fold(event)
-			shown.at = at
-			x.tallies[meter] = shown
+			x.count(meter, event, at)
 		}
 	}
 	seat := func(of domain.OfLicense, pool domain.Key) {
@@ -169,6 +166,14 @@ func (x *Index) foldTaken(t *tenant, event dcb.Event, at int64) {
 	case domain.SeatLapsed:
 		seat(e.License, e.Pool)
 	}
+}
+
+// count takes an event into what a meter, or a pool of endpoints, shows.
+func (x *Index) count(key domain.Key, event dcb.Event, at int64) {
+	shown := x.tallies[key]
+	shown.Fold(event)
+	shown.at = at
+	x.tallies[key] = shown
 }
 
 func (x *Index) holds(t *tenant, of domain.OfLicense) bool {

@@ -79,6 +79,7 @@ type Config struct {
 // App is a running Chancery without its HTTP listener.
 type App struct {
 	config Config
+	given  func() time.Time // the clock of Config, if there is one
 	log    *slog.Logger
 
 	ledger     *ledger.Ledger
@@ -117,13 +118,14 @@ func Open(ctx context.Context, c Config) (*App, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	given := c.Now
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Tenancy != "" && c.Tenancy != "row" {
 		return nil, ErrTenancy
 	}
-	a := &App{config: c, log: c.Log, metrics: newMetrics()}
+	a := &App{config: c, given: given, log: c.Log, metrics: newMetrics()}
 	if err := a.open(ctx); err != nil {
 		a.Close()
 		return nil, err
@@ -233,7 +235,7 @@ func (a *App) openCommands(_, running context.Context) error {
 			return a.vault.TokenSecret("signing-key", seed, id.String())
 		},
 		Tally: a.index.Tally, Seats: a.index.Seats,
-		Recorded: a.recorded, Reached: a.reached,
+		Recorded: a.recorded, Reached: a.reached, Delivers: a.delivers, Checkpoint: a.checkpoint,
 	}
 	a.refusals, a.sightings = commands.NewRefusals(a.engine, a.log), commands.NewSightings(a.engine, a.log)
 	a.running.Go(func() { a.refusals.Run(running) })
@@ -256,7 +258,7 @@ func hash(token string) (prefix string, sum []byte) {
 
 func (a *App) projectors() []replay.Projection {
 	return []replay.Projection{
-		{Projector: projections.Core, Tables: projections.Core.Tables()},
+		{Projector: projections.Core, Tables: projections.Core.Tables(), Own: true},
 		{Projector: projections.Audit, Tables: projections.Audit.Tables(), Grows: true},
 	}
 }
@@ -274,7 +276,7 @@ func (a *App) openFeed(ctx, running context.Context) error {
 	f, err := feed.New(feed.Config{
 		Pool: a.ledger.Pool(ledger.Project), Decode: a.store.Decode, Projectors: projectors,
 		Reactions: []feed.Reaction{a.cascades(), a.accessChanges(), a.appLicenses(), again, a.endpointNotices()}, Followers: followers,
-		Now: a.config.Now, Log: a.log, Hooks: again.waking(a.listening(a.metrics.feed()), a.wakeAll),
+		Now: a.config.Now, Log: a.log, Hooks: again.waking(a.listening(a.metrics.feed()), a.wakeDeliveries),
 	})
 	if err != nil {
 		return err
@@ -309,7 +311,7 @@ func (a *App) openQueries(ctx, _ context.Context) error {
 // Replay rebuilds and verifies the projections.
 func (a *App) Replay() (*replay.Replay, error) {
 	return replay.New(replay.Config{
-		Owner: a.ledger.Pool(ledger.Owner), Project: a.ledger.Pool(ledger.Project), Source: a.raw,
+		Owner: a.ledger.Pool(ledger.Owner), Project: a.ledger.Pool(ledger.Project), Source: eventlog.Bare{PG: a.raw},
 		Decode: a.store.Decode, Projections: a.projectors(), Log: a.log,
 	})
 }

@@ -1,9 +1,14 @@
 package app
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/google/uuid"
 
 	"chancery/domain"
 	"chancery/internal/dcb"
@@ -61,7 +66,25 @@ func (x *subscribers) selection(t domain.EndpointTerms) *domain.Selection {
 	return s
 }
 
-// wakeDeliveries has the endpoints that this process delivers to look for what has come due.
+// delivers reports whether there is a delivery of an event to an endpoint, if only a pending one. Where the tables show none it asks again,
+// once they show all that this process knows.
+func (a *App) delivers(ctx context.Context, t domain.TenantID, id domain.EndpointID, event uuid.UUID) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	of, _ := readmodels.CollectionOf("deliveries")
+	asked := readmodels.Params{Limit: 1, Filter: map[string]string{"endpoint_id": id.String(), "event_id": event.String()}}
+	page, err := a.reader.Now(t).List(ctx, of, asked)
+	if err != nil || len(page.Items) > 0 {
+		return err == nil, err
+	}
+	if err := a.feed.Wait(ctx, "core", a.index.Position()); err != nil {
+		return false, fmt.Errorf("look for a delivery: %w", err)
+	}
+	page, err = a.reader.Now(t).List(ctx, of, asked)
+	return len(page.Items) > 0, err
+}
+
+// wakeDeliveries has this process look for what has come due, or is to be delivered anew.
 func (a *App) wakeDeliveries() {
 	if e := a.deliveries.Load(); e != nil {
 		e.Wake()

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"chancery/domain"
+	"chancery/internal/cloudevents"
 	"chancery/internal/deliveries"
 	"chancery/internal/eventlog"
 	"chancery/internal/ledger"
@@ -22,9 +23,10 @@ func (a *App) openDeliveries(_, running context.Context) error {
 		schedule = domain.DeliverySchedule
 	}
 	e, err := deliveries.New(deliveries.Config{
-		Pool: a.ledger.Pool(ledger.Project), Log: a.raw,
+		Pool: a.ledger.Pool(ledger.Project), Log: eventlog.Sips{PG: a.raw},
 		Load: a.webhooks, Concerns: endpointsConcern, Settle: a.settleEndpoints, Send: seen.sending(sender.Send), Hooks: seen.hooks(), Disable: a.disableEndpoint,
-		Type: func(raw *eventlog.Raw) string { return domain.OutwardType(raw.SourceApp, raw.Type) },
+		Type:    func(raw *eventlog.Raw) string { return domain.OutwardType(raw.SourceApp, raw.Type) },
+		Subject: cloudevents.SubjectOf, Data: shown,
 		ID: func(endpoint, event uuid.UUID) uuid.UUID {
 			return domain.DeliveryID(domain.EndpointID{UUID: endpoint}, event)
 		},

@@ -165,10 +165,99 @@ func TestDeliveriesAreSeenRedeliveredAndNeverMadeByAReplay(t *testing.T) {
 		t.Errorf("looking at the past sent %d requests", now-sent)
 	}
 	h.ann.must(t, "acme", "delete-endpoint", `{"id":"`+h.endpoint+`"}`)
+	h.ann.must(t, "acme", "create-group", `{"name":"Four"}`)
 	h.app.settled(t)
 	if got, _, _ := h.list(""); got != "delivered 4, delivered 4, delivered 4" {
 		t.Errorf("when the endpoint is gone they are %q", got)
 	}
+}
+
+func TestAsOfATimeAreTheAttemptsThatHadBeenMadeByThen(t *testing.T) {
+	h := newWatching(t, Config{})
+	h.ann.must(t, "acme", "create-group", `{"name":"One"}`)
+	dead := h.becomes("dead 2")[0]
+	var one struct {
+		Attempts []struct {
+			At time.Time `json:"attempted_at"`
+		} `json:"attempts"`
+	}
+	get := func(more string) string {
+		return h.ann.do(http.MethodGet, "/v1/tenants/acme/deliveries/"+dead.ID+more, "").body
+	}
+	if err := json.Unmarshal([]byte(get("")), &one); err != nil || len(one.Attempts) != 2 {
+		t.Fatalf("%v: %s", err, get(""))
+	}
+	for i, want := range []string{"pending 0", "retrying 1"} { // when an attempt began those before it had come to something
+		asOf := "as_of=" + one.Attempts[i].At.Format(time.RFC3339Nano)
+		if was, _, _ := h.list("&" + asOf); was != want {
+			t.Errorf("when attempt %d began it was %q, want %q", i+1, was, want)
+		}
+		if was := get("?" + asOf); strings.Count(was, `"latency_ms"`) != i {
+			t.Errorf("when attempt %d began there was %s", i+1, was)
+		}
+	}
+}
+
+func TestOnlyWhatAnEndpointWasSentOrIsToBeSentIsRedelivered(t *testing.T) {
+	h := newWatching(t, Config{})
+	h.ann.must(t, "acme", "create-group", `{"name":"One"}`)
+	dead := h.becomes("dead 2")[0]
+	redeliver := func(event, code string) {
+		t.Helper()
+		r := h.ann.command("acme", "redeliver-event", fmt.Sprintf(`{"endpoint_id":%q,"event_id":%q}`, h.endpoint, event))
+		if code == "" && r.status != http.StatusOK || code != "" && r.code() != code {
+			t.Errorf("redeliver %s: %d %s, want %q", event, r.status, r.body, code)
+		}
+	}
+	events := func(typ string) []string {
+		return h.app.column(t, `SELECT e.id::text FROM core.events e JOIN tenants t ON t.id = e.tenant_id WHERE t.slug = 'acme' AND e.type = $1`, typ)
+	}
+	redeliver("00000000-0000-0000-0000-000000000001", "not-found")
+	redeliver(events("endpoint.created")[0], "nothing-to-deliver") // of a type that it does not ask for
+	if asked := events("endpoint.redelivery-requested"); len(asked) > 0 {
+		t.Errorf("what was refused is recorded: %v", asked)
+	}
+	h.exec(`DELETE FROM core.event_deliveries`)
+	redeliver(dead.Event, "nothing-to-deliver") // it is forgotten
+	pull := h.ann.must(t, "acme", "create-endpoint", `{"app":"stock","kind":"pull","types":["core.group.*"]}`)
+	h.ann.must(t, "acme", "create-group", `{"name":"Two"}`)
+	h.endpoint = pull
+	redeliver(events("group.created")[1], "") // it is pending
+	redeliver(dead.Event, "nothing-to-deliver")
+}
+
+func TestMetricsTellWhatWaitsForEveryEndpoint(t *testing.T) {
+	h := newWatching(t, Config{})
+	create := func(kind string) string {
+		return h.ann.must(t, "acme", "create-endpoint", fmt.Sprintf(`{"app":"stock","kind":%q,"types":["core.group.*"]%s}`, kind, map[bool]string{true: `,"url":"http://127.0.0.1:9/"`}[kind == "webhook"]))
+	}
+	pull, off, gone := create("pull"), create("webhook"), create("pull")
+	h.ann.must(t, "acme", "disable-endpoint", `{"id":"`+off+`"}`)
+	for _, name := range []string{"One", "Two"} {
+		h.ann.must(t, "acme", "create-group", `{"name":"`+name+`"}`)
+	}
+	h.ann.must(t, "acme", "delete-endpoint", `{"id":"`+gone+`"}`)
+	h.becomes("dead 2, dead 2")
+	h.app.settled(t)
+	metrics := linesWith(h.ann.do(http.MethodGet, "/metrics", "").body, "chancery_endpoint_backlog", "chancery_endpoint_oldest")
+	for id, waits := range map[string]string{h.endpoint: "0", pull: "2", off: "2"} {
+		if !strings.Contains(metrics, `chancery_endpoint_backlog{endpoint="`+id+`"`) || !strings.Contains(metrics, id+`",tenant="`+h.tenant()+`"} `+waits+"\n") {
+			t.Errorf("%s waits for %s:\n%s", waits, id, metrics)
+		}
+	}
+	if strings.Contains(metrics, gone) {
+		t.Errorf("one that was deleted is there:\n%s", metrics)
+	}
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, "chancery_endpoint_oldest") && strings.HasSuffix(line, "} 0\n") != strings.Contains(line, h.endpoint) {
+			t.Errorf("the oldest: %s", line)
+		}
+	}
+}
+
+func (h *watching) tenant() string {
+	h.Helper()
+	return h.app.column(h.T, `SELECT id::text FROM tenants WHERE slug = 'acme'`)[0]
 }
 
 func linesWith(text string, words ...string) string {

@@ -19,37 +19,53 @@ import (
 	"chancery/internal/deliveries"
 	"chancery/internal/eventlog"
 	"chancery/internal/ledger"
-	"chancery/internal/masks"
 	"chancery/internal/vault"
 	"chancery/readmodels"
 )
 
-// meaning is which events of a tenant an endpoint of an app means: those that its terms ask for, that the manifest of the version at
-// work lets the app consume, and that the tenant's policy lets it have; and its own test events. What is said of the app and by the policy
-// is looked up for every event, so it need not be made anew when they change. Safe for concurrent use.
-func (a *App) meaning(tenant domain.TenantID, id domain.EndpointID, app domain.App, terms domain.EndpointTerms) func(*eventlog.Raw) bool {
-	selection, err := terms.Compile()
-	if err != nil { // it did when it was decided: the language has lost something since
-		a.log.Error("the filter of an endpoint cannot be read any more, so it means nothing", "tenant", tenant, "endpoint", id, "error", err)
-	}
+// permission is which events of a tenant an endpoint of an app may have: those that the manifest of the version at work lets the app
+// consume, and that the tenant's policy lets it have; and its own test events. Both are looked up for every event, so it need not be made
+// anew when they change. Safe for concurrent use.
+func (a *App) permission(tenant domain.TenantID, id domain.EndpointID, app domain.App) func(*eventlog.Raw) bool {
 	consumes := &consuming{app: a, name: app}
 	return func(raw *eventlog.Raw) bool {
 		if raw.SourceApp == dcb.Core && raw.Type == testEvent {
 			return slices.Contains(raw.Tags, string(id.Tag()))
 		}
 		typ := domain.OutwardType(raw.SourceApp, raw.Type)
-		if selection == nil || !selection.Asks(typ) {
-			return false
-		}
 		audience := a.index.Audience(tenant, app, a.config.Now())
-		if !domain.MatchesAny(audience.Deliverable, typ) || !domain.MatchesAny(consumes.patterns(audience.Number), typ) {
+		return domain.MatchesAny(audience.Deliverable, typ) && domain.MatchesAny(consumes.patterns(audience.Number), typ)
+	}
+}
+
+// meaning is which events an endpoint means: those that its terms ask for and that it may have; and its own test events, always.
+func (a *App) meaning(tenant domain.TenantID, id domain.EndpointID, terms domain.EndpointTerms, permits func(*eventlog.Raw) bool) func(*eventlog.Raw) bool {
+	selection, err := terms.Compile()
+	if err != nil { // it did when it was decided: the language has lost something since
+		a.log.Error("the filter of an endpoint cannot be read any more, so it means nothing", "tenant", tenant, "endpoint", id, "error", err)
+	}
+	var told sync.Once
+	return func(raw *eventlog.Raw) bool {
+		if raw.SourceApp == dcb.Core && raw.Type == testEvent {
+			return permits(raw)
+		}
+		if selection == nil || !selection.Asks(domain.OutwardType(raw.SourceApp, raw.Type)) || !permits(raw) {
 			return false
 		}
 		if !selection.Reads() {
 			return true
 		}
 		e, err := outward(raw)
-		return err == nil && selection.Means(e)
+		if err != nil {
+			return false
+		}
+		means, err := selection.Judge(e)
+		if err != nil {
+			told.Do(func() {
+				a.log.Error("the filter of an endpoint fails, so it does not mean the event", "tenant", tenant, "endpoint", id, "position", raw.Position, "error", err)
+			})
+		}
+		return means
 	}
 }
 
@@ -89,12 +105,20 @@ func (c *consuming) patterns(at domain.Semver) []domain.EventPattern {
 func outward(raw *eventlog.Raw) (domain.OutwardEvent, error) {
 	said, err := cloudevents.AttributesOf(raw)
 	e := domain.OutwardEvent{
-		ID: said.ID, Source: said.Source, Subject: said.Subject, Type: said.Type, Tenant: raw.Tenant.String(), Time: said.Time, Data: raw.Payload,
+		ID: said.ID, Source: said.Source, Subject: said.Subject, Type: said.Type, Tenant: raw.Tenant.String(), Time: said.Time, Data: shown(raw),
 	}
-	if raw.SourceApp == dcb.Core {
-		e.Data = masks.Payload(raw.Type, raw.Payload)
+	if e.Time.IsZero() {
+		e.Time = raw.CreatedAt
 	}
 	return e, err
+}
+
+// shown is what apps see of an event's data.
+func shown(raw *eventlog.Raw) []byte {
+	if raw.SourceApp == dcb.Core {
+		return mask.Payload(raw.Type, raw.Payload)
+	}
+	return raw.Payload
 }
 
 // openFor reports whether an app may be sent something now; what its endpoints mean waits meanwhile.
@@ -124,7 +148,10 @@ func (a *App) webhooks(ctx context.Context) ([]deliveries.Endpoint, error) {
 	for _, w := range found {
 		e, known := d.all[w.ID]
 		if !known || e.Version != int64(w.Version) || e.Tenant != w.TenantID {
+			last := e
 			switch e, err = a.webhook(ctx, w); {
+			case errors.Is(err, vault.ErrErased) && known && last.Tenant == w.TenantID:
+				e = last // until the row shows the rotation that destroyed the keys in it
 			case errors.Is(err, vault.ErrErased), errors.Is(err, vault.ErrUnreadable):
 				a.log.ErrorContext(ctx, "the keys of an endpoint cannot be opened, so nothing is sent to it", "tenant", w.TenantID, "endpoint", w.ID, "error", err)
 				continue
@@ -145,11 +172,7 @@ func (a *App) preload(ctx context.Context, known map[uuid.UUID]deliveries.Endpoi
 		if known[w.ID].Version == int64(w.Version) {
 			continue
 		}
-		id, number := domain.EndpointID{UUID: w.ID}, int(w.SecretVersion)
-		subjects[w.TenantID] = append(subjects[w.TenantID], id.SecretID(number).UUID)
-		if w.PreviousSecretSealed != nil {
-			subjects[w.TenantID] = append(subjects[w.TenantID], id.SecretID(number-1).UUID)
-		}
+		subjects[w.TenantID] = append(subjects[w.TenantID], domain.EndpointID{UUID: w.ID}.SecretID(int(w.SecretVersion)).UUID)
 	}
 	for tenant, all := range subjects {
 		if err := a.vault.Preload(ctx, tenant, all); err != nil {
@@ -162,11 +185,12 @@ func (a *App) preload(ctx context.Context, known map[uuid.UUID]deliveries.Endpoi
 func (a *App) webhook(ctx context.Context, w readmodels.Webhook) (deliveries.Endpoint, error) {
 	tenant, app := domain.TenantID{UUID: w.TenantID}, domain.App(w.AppID)
 	terms := domain.EndpointTerms{Types: typesIn(w.Types), Filter: deref(w.Filter)}
+	permits := a.permission(tenant, domain.EndpointID{UUID: w.ID}, app)
 	e := deliveries.Endpoint{
 		Tenant: w.TenantID, ID: w.ID, Version: int64(w.Version), App: w.AppID, URL: deref(w.Url), Full: w.Body == string(domain.Full),
 		OrderBy: deref(w.OrderBy), Concurrency: int(w.Concurrency), PerSecond: int(w.PerSecond),
 		StartsAfter: w.StartsAfter, SkippedThrough: w.SkippedThrough,
-		Means: a.meaning(tenant, domain.EndpointID{UUID: w.ID}, app, terms), Open: a.openFor(tenant, app),
+		Means: a.meaning(tenant, domain.EndpointID{UUID: w.ID}, terms, permits), Permits: permits, Open: a.openFor(tenant, app),
 	}
 	if w.FromTime != nil {
 		e.From = *w.FromTime
@@ -177,30 +201,42 @@ func (a *App) webhook(ctx context.Context, w readmodels.Webhook) (deliveries.End
 			return e, err
 		}
 	}
-	newest, err := a.keysOf(ctx, w.TenantID, w.SecretSealed, w.PrivateSealed)
+	newest, err := a.newestKeys(ctx, w)
 	if err != nil {
 		return e, err
 	}
-	e.Keys = append(e.Keys, newest)
-	if w.PreviousSecretSealed != nil && w.PreviousUntil != nil {
-		before, err := a.keysOf(ctx, w.TenantID, w.PreviousSecretSealed, w.PreviousPrivateSealed)
-		if err != nil {
-			return e, err
-		}
-		before.Until = *w.PreviousUntil
-		e.Keys = append(e.Keys, before)
-	}
-	return e, nil
+	before, err := a.keysBefore(ctx, w)
+	e.Keys = append([]deliveries.Keys{newest}, before...)
+	return e, err
 }
 
-func (a *App) keysOf(ctx context.Context, tenant uuid.UUID, secret, private *string) (k deliveries.Keys, err error) {
-	if k.Secret, err = a.vault.OpenSecret(ctx, tenant, "value", deref(secret)); err != nil {
+func (a *App) newestKeys(ctx context.Context, w readmodels.Webhook) (k deliveries.Keys, err error) {
+	if k.Secret, err = a.vault.OpenSecret(ctx, w.TenantID, "value", deref(w.SecretSealed)); err != nil {
 		return k, fmt.Errorf("open the secret of an endpoint: %w", err)
 	}
-	if k.Private, err = a.vault.OpenSecret(ctx, tenant, "private", deref(private)); err != nil {
+	if k.Private, err = a.vault.OpenSecret(ctx, w.TenantID, "private", deref(w.PrivateSealed)); err != nil {
 		return k, fmt.Errorf("open the private key of an endpoint: %w", err)
 	}
 	return k, nil
+}
+
+// keysBefore are those that sign beside the newest, the newest first. They are few and not for long, so no table has them: the log does,
+// which may know of a rotation before the row does; then those of the row are among them.
+func (a *App) keysBefore(ctx context.Context, w readmodels.Webhook) (all []deliveries.Keys, err error) {
+	now := a.config.Now()
+	if w.SecretVersion == 1 || w.SecretRotatedAt == nil || !now.Before(w.SecretRotatedAt.Add(domain.LongestOverlap)) {
+		return nil, nil
+	}
+	e := domain.EndpointOf(domain.EndpointID{UUID: w.ID})
+	if err := a.engine.Ask(ctx, domain.TenantID{UUID: w.TenantID}, dcb.From(e).Unsealing()); err != nil {
+		return nil, fmt.Errorf("read the keys of an endpoint: %w", err)
+	}
+	for _, k := range slices.Backward(e.Value.Overlap(now)) {
+		if k.Value.Reveal() != "" { // else it was erased
+			all = append(all, deliveries.Keys{Secret: k.Value.Reveal(), Private: k.Private.Reveal(), Until: k.Until})
+		}
+	}
+	return all, nil
 }
 
 func typesIn(texts []string) []domain.EventPattern {

@@ -93,6 +93,24 @@ func TestTheLifeOfAWebhook(t *testing.T) {
 	if e := s.loaded(t, id); second == first || len(e.Keys) != 2 || e.Keys[0].Secret != second || e.Keys[1].Secret != first || !e.Keys[1].Until.Equal(s.clock.now().Add(24*time.Hour)) {
 		t.Errorf("after the rotation from %s to %s it is delivered to as %+v", first, second, e.Keys)
 	}
+	third := do("rotate-endpoint-secret", `,"grace_hours":1`).part("secret") // within the grace of the first, which goes on
+	in := func(d time.Duration) time.Time { return s.clock.now().Add(d) }
+	if e := s.loaded(t, id); len(e.Keys) != 3 || e.Keys[0].Secret != third || e.Keys[1].Secret != second || !e.Keys[1].Until.Equal(in(time.Hour)) ||
+		e.Keys[2].Secret != first || !e.Keys[2].Until.Equal(in(24*time.Hour)) || !strings.HasPrefix(e.Keys[2].Private, "whsk_") || e.Keys[2].Private == e.Keys[0].Private {
+		t.Errorf("after two rotations it is delivered to as %+v", e.Keys)
+	}
+	if r := do("rotate-endpoint-secret", fmt.Sprintf(`,"secret":%q`, third)); !strings.Contains(r.body, `"events":[]`) || strings.Contains(r.body, "whsec_") {
+		t.Errorf("a rotation to the key in force: %s", r.body)
+	}
+	s.clock.forward(time.Hour)
+	do("change-endpoint", `,"description":"after an hour"`)
+	if e := s.loaded(t, id); len(e.Keys) != 2 || e.Keys[0].Secret != third || e.Keys[1].Secret != first {
+		t.Errorf("after an hour it is delivered to as %+v", e.Keys)
+	}
+	second = do("rotate-endpoint-secret", `,"grace_hours":0`).part("secret")
+	if e := s.loaded(t, id); len(e.Keys) != 1 || e.Keys[0].Secret != second {
+		t.Errorf("after all were ended it is delivered to as %+v", e.Keys)
+	}
 	told := do("reveal-endpoint-secret", `,"purpose":"lost"`)
 	if told.part("secret") != second {
 		t.Errorf("revealed is %s, not %s", told.body, second)
@@ -128,6 +146,10 @@ func TestTheLifeOfAWebhook(t *testing.T) {
 		t.Error("an endpoint that goes on is not delivered to")
 	}
 	do("test-endpoint", `,"message":"hello"`)
+	s.ann.must(t, "acme", "disable-app", `{"app":"crm"}`)
+	if r := say("test-endpoint", ""); r.code() != "app-not-enabled" {
+		t.Errorf("a test while the app is disabled: %d %s", r.status, r.body)
+	}
 	do("delete-endpoint", "")
 	if r := say("enable-endpoint", ""); r.status != 404 {
 		t.Errorf("a deleted endpoint: %d %s", r.status, r.body)
@@ -197,15 +219,27 @@ func TestAnEndpointMeansWhatTermsManifestAndPolicyHaveInCommon(t *testing.T) {
 		}
 	}
 	expect("at first", map[*eventlog.Raw]bool{registered: true, small: false, large: true, tested: true, other: false, forged: false})
+	deleted := s.happened(dcb.Core, "user.deleted", `{}`, "user:1")
+	permitted := func(when string, want map[*eventlog.Raw]bool) { // whatever its types and its filter say
+		t.Helper()
+		for raw, permits := range want {
+			if got := e.Permits(raw); got != permits {
+				t.Errorf("%s: %s of %s may be sent: %v", when, raw.Type, raw.SourceApp, got)
+			}
+		}
+	}
+	permitted("at first", map[*eventlog.Raw]bool{registered: true, deleted: true, small: true, large: true, tested: true, other: false, forged: false})
 
 	s.ann.must(t, "acme", "set-policy", `{"key":"events.deliverable","value":"shop.* core.group.*"}`)
 	expect("after the policy was narrowed", map[*eventlog.Raw]bool{registered: false, large: true, tested: true})
+	permitted("after the policy was narrowed", map[*eventlog.Raw]bool{registered: false, deleted: false, small: true, tested: true})
 	s.ann.must(t, "acme", "reset-policy", `{"key":"events.deliverable"}`)
 	expect("after that was taken back", map[*eventlog.Raw]bool{registered: true, large: true})
 
 	s.publish(t, "1.1.0", "core.user.*")
 	s.ann.must(t, "acme", "upgrade-app", s.confirmed(t, "1.1.0"))
 	expect("under a version that consumes less", map[*eventlog.Raw]bool{registered: true, large: false, tested: true})
+	permitted("under a version that consumes less", map[*eventlog.Raw]bool{deleted: true, small: false, tested: true})
 	if !e.Open(s.clock.now()) {
 		t.Error("it is closed while its app works")
 	}
@@ -213,6 +247,7 @@ func TestAnEndpointMeansWhatTermsManifestAndPolicyHaveInCommon(t *testing.T) {
 	if e.Open(s.clock.now()) {
 		t.Error("it is open though its app is disabled")
 	}
+	permitted("while its app is disabled, when it waits", map[*eventlog.Raw]bool{registered: true, large: false})
 	s.ann.must(t, "acme", "enable-app", `{"app":"crm"}`)
 	s.root.must(t, "root", "suspend-tenant", fmt.Sprintf(`{"id":%q}`, s.acme))
 	if e.Open(s.clock.now()) {
@@ -247,14 +282,28 @@ func TestAFilterSeesNoSecrets(t *testing.T) {
 	sees := func(raw *eventlog.Raw, filter string) bool {
 		t.Helper()
 		terms := domain.EndpointTerms{Types: []domain.EventPattern{"core.user.*"}, Filter: filter}
-		return s.meaning(tenant, domain.EndpointID{UUID: uuid.New()}, "crm", terms)(raw)
+		id := domain.EndpointID{UUID: uuid.New()}
+		return s.meaning(tenant, id, terms, s.permission(tenant, id, "crm"))(raw)
 	}
-	sealed := s.happened(dcb.Core, "user.registered", `{"display_name":"sealed:1:0194f3a0-0040-7000-8000-000000000001:AZ2kq0mY","user":"x"}`, "user:0194f3a0-0040-7000-8000-000000000001")
-	if sees(sealed, `data.display_name.contains("AZ2")`) {
-		t.Error("a filter sees a sealed text")
+	sealed := s.happened(dcb.Core, "user.registered", `{"display_name":"sealed:1:0194f3a0-0040-7000-8000-000000000001:AZ2kq0mY","email_key":"email:5b6f","user":"x"}`, "user:0194f3a0-0040-7000-8000-000000000001")
+	if sees(sealed, `data.display_name.contains("AZ2") || data.email_key.contains("5b")`) {
+		t.Error("a filter sees a sealed text or a keyed hash")
 	}
 	if !sees(sealed, `data.display_name == "[sealed]" && data.user == "x" && subject == "user:0194f3a0-0040-7000-8000-000000000001"`) {
 		t.Error("a filter does not see the rest")
+	}
+}
+
+func TestAnEventWithoutATimeHasThatOfItsRecordInFilters(t *testing.T) {
+	s := newHooked(t)
+	tenant, id := domain.TenantID{UUID: uuid.MustParse(s.acme)}, domain.EndpointID{UUID: uuid.New()}
+	raw := s.happened("shop", "shop.order.placed", `{}`)
+	raw.CreatedAt = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	for filter, want := range map[string]bool{`time == timestamp("2026-03-02T09:30:00Z")`: true, `time < timestamp("2026-01-01T00:00:00Z")`: false} {
+		terms := domain.EndpointTerms{Types: []domain.EventPattern{"shop.*"}, Filter: filter}
+		if got := s.meaning(tenant, id, terms, s.permission(tenant, id, "crm"))(raw); got != want {
+			t.Errorf("%s means it: %v", filter, got)
+		}
 	}
 }
 

@@ -100,6 +100,7 @@ func (s *shop) verify(blob string) (license.License, error) {
 // said are the events about a licence, as "tenant type command actor's tenant", in order.
 func (s *shop) said(id string) []string {
 	s.Helper()
+	s.settled(s.T) // names of tenants come from a table
 	return s.column(s.T, `SELECT t.slug || ' ' || e.type || ' ' || coalesce(e.metadata->>'command', '-') || ' ' || coalesce(a.slug, '-')
 		FROM core.events e JOIN core.tenants t ON t.id = e.tenant_id LEFT JOIN core.tenants a ON a.id = (e.metadata->>'actor_tenant')::uuid
 		WHERE e.payload->>'license' = $1 AND e.type LIKE 'license.%' ORDER BY e.position`, id)

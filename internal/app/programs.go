@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,10 +39,10 @@ type Settings struct {
 	ReturnOrigins  []string       `help:"Origins, such as https://app.example.org, of pages to which users may be sent back from an OpenID provider." env:"CHANCERY_RETURN_ORIGINS"`
 
 	WebhookNetworks  []netip.Prefix  `help:"Networks, such as 10.0.0.0/8, that are not public and in which receivers of webhooks may be, also without TLS; none if absent." env:"CHANCERY_WEBHOOK_NETWORKS"`
-	WebhookTimeout   time.Duration   `help:"For one attempt to deliver to a webhook." default:"15s" env:"CHANCERY_WEBHOOK_TIMEOUT"`
-	DeliverySchedule []time.Duration `help:"How long after the attempt before it each attempt to deliver follows; after the last one an event is a dead letter. 0s,5s,5m,30m,2h,5h,10h,14h,20h,24h if absent." env:"CHANCERY_DELIVERY_SCHEDULE"`
-	DeliveryGiveUp   time.Duration   `help:"An endpoint is disabled after so long of nothing but failure." default:"120h" env:"CHANCERY_DELIVERY_GIVE_UP"`
-	DeliveryKeep     time.Duration   `help:"How long deliveries that are done, and their attempts, are kept; below 0 for ever." default:"2160h" env:"CHANCERY_DELIVERY_KEEP"`
+	WebhookTimeout   time.Duration   `help:"For one attempt to deliver to a webhook; above 0s." default:"15s" env:"CHANCERY_WEBHOOK_TIMEOUT"`
+	DeliverySchedule []time.Duration `help:"How long after the attempt before it each attempt to deliver follows, the first being 0s; after the last one an event is a dead letter. 0s,5s,5m,30m,2h,5h,10h,14h,20h,24h if absent." env:"CHANCERY_DELIVERY_SCHEDULE"`
+	DeliveryGiveUp   time.Duration   `help:"An endpoint is disabled after so long of nothing but failure; above 0s." default:"120h" env:"CHANCERY_DELIVERY_GIVE_UP"`
+	DeliveryKeep     time.Duration   `help:"How long deliveries that are done, and their attempts, are kept; below 0s for ever." default:"2160h" env:"CHANCERY_DELIVERY_KEEP"`
 
 	BridgeURL    string `help:"Broker that all events are copied to: nats://host:4222, kafka://host:9092,host:9092 or amqp://user:password@host:5672; none if absent." name:"bridge-url" env:"CHANCERY_BRIDGE_URL"`
 	BridgeTenant string `help:"Id or slug of the tenant whose events are copied to the broker; all tenants if absent." env:"CHANCERY_BRIDGE_TENANT"`
@@ -51,6 +52,24 @@ type Settings struct {
 	MailFrom string `help:"Whom mail comes from, such as Chancery <chancery@example.org>." name:"mail-from" env:"CHANCERY_MAIL_FROM"`
 
 	TrustedProxies []netip.Prefix `help:"Networks, such as 10.0.0.0/8, of the proxies in front: what they say in X-Forwarded-For is believed." env:"CHANCERY_TRUSTED_PROXIES"`
+}
+
+// Validate refuses what no delivery could be made with. The parser of the flags calls it, which has put the defaults in.
+func (s Settings) Validate() error {
+	schedule := s.DeliverySchedule
+	switch {
+	case s.WebhookTimeout <= 0:
+		return errors.New("--webhook-timeout: must be longer than 0s")
+	case len(schedule) > 0 && schedule[0] != 0:
+		return errors.New("--delivery-schedule: must begin with 0s: the first attempt is made at once")
+	case len(schedule) > 0 && slices.Min(schedule) < 0:
+		return errors.New("--delivery-schedule: must hold nothing below 0s")
+	case s.DeliveryGiveUp <= 0:
+		return errors.New("--delivery-give-up: must be longer than 0s")
+	case s.DeliveryKeep == 0:
+		return errors.New("--delivery-keep: must be longer than 0s, or below it for ever")
+	}
+	return nil
 }
 
 func (s Settings) logger() *slog.Logger {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"chancery/domain"
@@ -26,7 +28,7 @@ func (a *App) openPulls(_, running context.Context) error {
 	if err != nil {
 		host = "unknown"
 	}
-	a.pulls = pulls.New(pulls.Config{Pool: a.ledger.Pool(ledger.Project), Now: a.config.Now, Process: fmt.Sprintf("%s/%d", host, os.Getpid())})
+	a.pulls = pulls.New(pulls.Config{Pool: a.ledger.Pool(ledger.Project), Now: a.given, Process: fmt.Sprintf("%s/%d", host, os.Getpid())})
 	a.running.Go(func() { a.pulls.Run(running) })
 	return nil
 }
@@ -35,12 +37,6 @@ func (a *App) openPulls(_, running context.Context) error {
 func (a *App) listening(h feed.Hooks) feed.Hooks {
 	h.Notified = a.pulls.Elsewhere
 	return h
-}
-
-// wakeAll has whoever takes events out look for what has come due.
-func (a *App) wakeAll() {
-	a.wakeDeliveries()
-	a.pulls.Wake()
 }
 
 // recorded reports whether a tenant has an event of that id.
@@ -70,19 +66,19 @@ type puller struct {
 	app *App
 
 	mu   sync.Mutex
-	made map[domain.EndpointID]meant // mu owns it: of endpoints that were asked for
+	made map[[2]uuid.UUID]meant // mu owns it: of endpoints that were asked for, by tenant and id
 }
 
-// meant is which events an endpoint means by the terms that an event gave it.
+// meant is which events an endpoint means by the terms that an event gave it, and which it may have.
 type meant struct {
-	at    int64
-	means func(*eventlog.Raw) bool
+	at                    int64
+	means, stirs, permits func(*eventlog.Raw) bool
 }
 
 const mostMade = 10_000
 
 func (a *App) puller() *puller {
-	return &puller{Pulls: a.pulls, app: a, made: map[domain.EndpointID]meant{}}
+	return &puller{Pulls: a.pulls, app: a, made: map[[2]uuid.UUID]meant{}}
 }
 
 // ends is an endpoint as its events tell it.
@@ -109,9 +105,10 @@ func endOf(id domain.EndpointID) *dcb.Fact[ends] {
 	)
 }
 
-// Find is an endpoint of the tenant, as it is now.
+// Find is an endpoint of the tenant, as it is now. What it may have the index tells, which may lag: events are judged only as far as it
+// knows by now.
 func (p *puller) Find(ctx context.Context, t domain.TenantID, id domain.EndpointID) (transport.PullEndpoint, error) {
-	e := endOf(id)
+	e, through := endOf(id), p.app.index.Position()
 	if err := p.app.engine.Ask(ctx, t, dcb.From(e)); err != nil {
 		return transport.PullEndpoint{}, fmt.Errorf("find the endpoint: %w", err)
 	}
@@ -123,53 +120,77 @@ func (p *puller) Find(ctx context.Context, t domain.TenantID, id domain.Endpoint
 	if s.Kind != domain.Pull {
 		return found, nil
 	}
-	means, err := p.means(ctx, t, id, s)
+	of, err := p.means(ctx, t, id, s)
 	if err != nil {
 		return found, err
 	}
 	found.Endpoint = &pulls.Endpoint{
 		Tenant: t.UUID, ID: id.UUID, App: string(s.App), Lease: time.Duration(s.Terms.Lease) * time.Second, Attempts: s.Terms.Attempts,
-		StartsAfter: s.after, From: s.from, SkippedThrough: s.skipped, Means: means,
+		StartsAfter: s.after, From: s.from, SkippedThrough: s.skipped, Through: through, Means: of.means, Stirs: of.stirs, Permits: of.permits,
 	}
 	return found, nil
 }
 
 // means is which events an endpoint means, made once for its terms: to compile a filter takes longer than all else here.
-func (p *puller) means(ctx context.Context, t domain.TenantID, id domain.EndpointID, s ends) (func(*eventlog.Raw) bool, error) {
+func (p *puller) means(ctx context.Context, t domain.TenantID, id domain.EndpointID, s ends) (meant, error) {
 	// Known before the first event asks: that is while rows are locked.
 	if number := p.app.index.Audience(t, s.App, p.app.config.Now()).Number; number != "" {
 		if _, err := p.app.engine.AppEvents(ctx, s.App, number); err != nil {
-			return nil, err
+			return meant{}, err
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	known := p.made[id]
+	here := [2]uuid.UUID{t.UUID, id.UUID}
+	known := p.made[here]
 	if known.means == nil || known.at != s.at {
 		if len(p.made) >= mostMade {
 			clear(p.made)
 		}
-		known = meant{s.at, p.app.meaning(t, id, s.App, s.Terms)}
-		p.made[id] = known
+		permits := p.app.permission(t, id, s.App)
+		known = meant{s.at, p.app.meaning(t, id, s.Terms, permits), stirs(id, s.Terms.Types), permits}
+		p.made[here] = known
 	}
-	return known.means, nil
+	return known, nil
 }
 
-// Checkpoint is how far the endpoint's consumer says that it has come, as of all that this process knows.
+// stirs is which events may be meant, as far as their types tell.
+func stirs(id domain.EndpointID, types []domain.EventPattern) func(*eventlog.Raw) bool {
+	return func(raw *eventlog.Raw) bool {
+		if raw.SourceApp == dcb.Core && raw.Type == testEvent {
+			return slices.Contains(raw.Tags, string(id.Tag()))
+		}
+		return domain.MatchesAny(types, domain.OutwardType(raw.SourceApp, raw.Type))
+	}
+}
+
+// Checkpoint is how far the endpoint's consumer says that it has come.
 func (p *puller) Checkpoint(ctx context.Context, e transport.PullEndpoint) (seq int64, committed bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if err := p.app.feed.Wait(ctx, "core", p.app.index.Position()); err != nil {
-		return 0, false, fmt.Errorf("read the checkpoint: %w", err)
-	}
+	so, err := p.app.checkpoint(ctx, domain.TenantID{UUID: e.Tenant}, domain.EndpointID{UUID: e.ID})
+	return so.Through, so.Committed, err
+}
+
+// checkpoint is what the log says now of how far the consumer of an endpoint has come: what its row says, and those that came since.
+func (a *App) checkpoint(ctx context.Context, t domain.TenantID, id domain.EndpointID) (so domain.Checkpoint, err error) {
 	of, _ := readmodels.CollectionOf("consumption")
-	item, err := p.app.reader.Now(domain.TenantID{UUID: e.Tenant}).One(ctx, of, e.ID.String())
-	if errors.Is(err, readmodels.ErrNotFound) {
-		return 0, false, nil
+	after := int64(0)
+	item, err := a.reader.Now(t).One(ctx, of, id.String())
+	if err != nil && !errors.Is(err, readmodels.ErrNotFound) {
+		return so, fmt.Errorf("read the checkpoint: %w", err)
 	}
+	if c, found := item.Value.(*readmodels.Consumed); found && c.Checkpoint != nil { // an endpoint may have been given the id of something else there
+		so, after = domain.Checkpoint{Committed: true, Through: int64(*c.Checkpoint)}, int64(c.Version)
+	}
+	since, err := a.pulls.Since(ctx, t.UUID, string(domain.CheckpointID(id).Tag()), domain.CheckpointCommitted{}.EventType(), after)
 	if err != nil {
-		return 0, false, fmt.Errorf("read the checkpoint: %w", err)
+		return so, fmt.Errorf("read the checkpoint: %w", err)
 	}
-	c := item.Value.(*readmodels.Consumed)
-	return int64(*c.Checkpoint), true, nil
+	for _, payload := range since {
+		var said domain.CheckpointCommitted
+		if err := json.Unmarshal(payload, &said); err != nil {
+			return so, fmt.Errorf("read the checkpoint: %w", err)
+		}
+		so = so.After(said)
+	}
+	return so, nil
 }

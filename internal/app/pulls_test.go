@@ -172,12 +172,14 @@ func TestAnAppTakesItsEventsByLeases(t *testing.T) {
 	s.equal("again", []string{"4 4 2"}, numbers(again))
 	s.equal("the old lease", []string{"lease-over"}, s.statuses(s.stock.do("POST", at+"/ack", `{`+leasesIn(second)+`}`)))
 
-	for name, bad := range map[string][2]string{
-		"/receive": {`{"max":101}`, "malformed"}, "/receive?": {`{"wait_seconds":31}`, "malformed"}, "/ack": {`{"leases":["x"]}`, "malformed"},
-		"/ack?": {`{"leases":[]}`, "malformed"}, "/nack": {`{` + leasesIn(again) + `,"delay_seconds":-1}`, "malformed"}, "/extend": {`{` + leasesIn(again) + `,"seconds":50000}`, "malformed"},
+	for _, bad := range [][3]string{
+		{"/receive", `{"max":101}`, "from 1 to 100"}, {"/receive", `{"max":0}`, "from 1 to 100"}, {"/receive", `{"wait_seconds":31}`, "from 0 to 30"},
+		{"/ack", `{"leases":["x"]}`, "is no lease"}, {"/ack", `{"leases":[]}`, "1 to 1000 leases"}, {"/nack", `{` + leasesIn(again) + `,"delay_seconds":-1}`, "from 0 to 43200"},
+		{"/extend", `{` + leasesIn(again) + `,"seconds":50000}`, "from 1 to 43200"}, {"/extend", `{` + leasesIn(again) + `,"seconds":0}`, "from 1 to 43200"},
+		{"/extend", `{` + leasesIn(again) + `}`, "/seconds"},
 	} {
-		if r := s.stock.do("POST", at+strings.TrimSuffix(name, "?"), bad[0]); r.code() != bad[1] || r.status != 400 {
-			t.Errorf("%s %s: %d %s", name, bad[0], r.status, r.body)
+		if r := s.stock.do("POST", at+bad[0], bad[1]); r.code() != "malformed" || r.status != 400 || !strings.Contains(r.body, bad[2]) {
+			t.Errorf("%s %s: %d %s", bad[0], bad[1], r.status, r.body)
 		}
 	}
 }
@@ -283,15 +285,36 @@ func TestAConsumerReadsOnFromItsCheckpoint(t *testing.T) {
 	two := read("?limit=2", 1, 2)
 	read("?limit=2", 1, 2) // nothing is leased, and nothing said
 	four := read("?limit=2&after="+two, 3, 4)
-	s.equal("commit", 200, commit(two, "").status)
+	commits := func(what, through, more string, events int) {
+		t.Helper()
+		r := commit(through, more)
+		var answer struct {
+			Events []struct {
+				Type string `json:"type"`
+			} `json:"events"`
+		}
+		if err := json.Unmarshal([]byte(r.body), &answer); err != nil || r.status != http.StatusOK || len(answer.Events) != events {
+			t.Fatalf("%s: %d %s", what, r.status, r.body)
+		}
+	}
+	commits("first", two, "", 1)
 	read("", 3, 4, 5)
-	s.equal("commit", 200, commit(four, "").status)
+	commits("on, as the page has it", strconv.Quote(four), "", 1)
 	read("", 5)
-	s.equal("an earlier one", 200, commit(two, "").status)
+	commits("an earlier one", two, "", 0)
+	commits("the same", four, "", 0)
+	commits("back to where it is", four, `,"back":true`, 0)
 	read("", 5)
-	s.equal("back", 200, commit(two, `,"back":true`).status)
+	commits("back", two, `,"back":true`, 1)
+	commits("on again", four, "", 1)
+	commits("back again", two, `,"back":true`, 1)
 	read("", 3, 4, 5)
 	s.equal("beyond", "invalid-value", commit("1000000", "").code())
+	clerk := s.ann.as(s.ann.command("acme", "issue-token", fmt.Sprintf(`{"user_id":%q,"name":"ann's","app":"shop","expires_at":%q}`,
+		s.app.column(t, `SELECT user_id::text FROM core.assignments WHERE tenant_id = $1 ORDER BY id LIMIT 1`, s.acme)[0], s.clock.now().Add(24*time.Hour).Format(time.RFC3339))).part("token"))
+	s.equal("by another app, of one who may all", "not-the-app", clerk.command("acme", "commit-checkpoint", fmt.Sprintf(`{"endpoint_id":%q,"through":%s}`, id, two)).code())
+	s.equal("read by another app, of one who may all", "not-the-app", clerk.do("GET", at+"/events", "").code())
+	s.equal("read by one who may all", 200, s.ann.do("GET", at+"/events", "").status)
 	s.equal("by another app", "not-found", s.shop.command("acme", "commit-checkpoint", fmt.Sprintf(`{"endpoint_id":%q,"through":%s}`, id, two)).code())
 	for _, bad := range []string{"?after=x", "?after=-1", "?limit=0", "?limit=1001", "?wait=31", "?limit=1&limit=2", "?cursor=1"} {
 		if r := s.stock.do("GET", at+"/events"+bad, ""); r.status != 400 {
@@ -518,7 +541,13 @@ func TestWhatIsAskedForAgainOrLeftOutIsSoForThoseWhoPull(t *testing.T) {
 
 	s.ann.must(t, "acme", "set-policy", `{"key":"events.deliverable","value":"core.*"}`)
 	s.order(s.shop, 1)
-	receive() // and it is passed by
+	s.ann.must(t, "acme", "redeliver-event", fmt.Sprintf(`{"endpoint_id":%q,"event_id":%q}`, id, first[0].Event.EventID))
+	if err := s.app.feed.Wait(t.Context(), "redeliveries", s.app.headForTest(t)); err != nil {
+		t.Fatal(err)
+	}
+	receive() // the new one is passed by
+	s.equal("what may not be handed out again", []string{"dead 2 not handed out: by the app's manifest or the tenant's policy it may not have events of this type any more"},
+		s.app.column(t, `SELECT concat_ws(' ', status, attempt_count, error) FROM core.event_deliveries`))
 	s.ann.must(t, "acme", "set-policy", `{"key":"events.deliverable","value":"*"}`)
 	s.order(s.shop, 1)
 	receive("3 2 1")

@@ -13,8 +13,8 @@ import (
 	"chancery/projections"
 )
 
-// redeliveries is the reaction to requests to deliver anew. What it writes is kept together with its checkpoint, so each request is done
-// exactly once.
+// redeliveries is the reaction to requests to deliver anew: it asks those who deliver. What it writes is kept together with its checkpoint,
+// so each request is made exactly once; those who deliver work it off.
 type redeliveries struct {
 	asked atomic.Bool // something was written that is not committed yet
 }
@@ -34,7 +34,7 @@ func (r *redeliveries) React(ctx context.Context, db feed.DBTX, e dcb.Recorded) 
 	return projections.Redeliver(ctx, db, e.Meta, asked)
 }
 
-// waking has whoever delivers in this process look at once when a request was done; in others it is found by and by.
+// waking has whoever delivers in this process look at once when something is asked for; others find it by and by, if it is still there.
 func (r *redeliveries) waking(h feed.Hooks, wake func()) feed.Hooks {
 	told := h.Committed
 	h.Committed = func(projector string, events int, lag time.Duration) {
@@ -54,7 +54,8 @@ const (
 	forgetMost     = 5_000 // rows in one transaction
 )
 
-// openForgetting deletes deliveries that are done, and attempts, when they are old. Several processes may do so at once.
+// openForgetting deletes deliveries that are done, or whose endpoint is deleted, and attempts, when they are old. Several processes may do
+// so at once.
 func (a *App) openForgetting(_, running context.Context) error {
 	if a.config.DeliveryKeep < 0 {
 		return nil

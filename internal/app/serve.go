@@ -24,11 +24,10 @@ import (
 
 	"chancery/domain"
 	"chancery/internal/access"
-	"chancery/internal/cloudevents"
 	"chancery/internal/feed"
-	"chancery/internal/masks"
 	"chancery/internal/oidc"
 	"chancery/internal/replay"
+	"chancery/projections"
 	"chancery/readmodels"
 	"chancery/transport"
 )
@@ -43,7 +42,7 @@ func (a *App) edge() transport.Config {
 		Fresh: a.follower.Fresh, Bootstrap: a.bootstrapOverHTTP, Ready: a.Ready, Unavailable: unavailable, Fingerprint: a.fingerprint,
 		Observe: a.metrics.http, Metrics: promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{}),
 		Now: a.config.Now, Log: a.log, Version: Version(), Rate: a.config.Rate, TrustedProxies: a.config.TrustedProxies,
-		Pulls: a.puller(), Outward: cloudevents.Encoder{Mask: masks.Payload},
+		Pulls: a.puller(), Outward: encoder(),
 		Throttle: a.throttle, Authn: a.engine.Authn, Sightings: a.sightings, Resets: a.resets, PublicURL: a.statedURL(),
 		OIDC: oidc.New(oidc.Config{Now: a.config.Now, Allow: a.config.IssuerNetworks}), Secret: a.secret, Claim: a.store.Claim, SigningKeys: a.engine.SigningKeys, Origins: a.config.ReturnOrigins,
 	}
@@ -87,8 +86,11 @@ type queries struct{ app *App }
 
 func (q queries) Now(t domain.TenantID) transport.View { return q.app.reader.Now(t) }
 
-func (q queries) AsOf(ctx context.Context, t domain.TenantID, m transport.Moment) (transport.View, func(), error) {
-	past, err := q.app.past.AsOf(ctx, moment(t, m))
+// AsOf shows the tables of one projector; what is read from the log itself needs none.
+func (q queries) AsOf(ctx context.Context, t domain.TenantID, projector string, m transport.Moment) (transport.View, func(), error) {
+	question := moment(t, m)
+	question.Of = cmp.Or(projector, projections.Core.Name())
+	past, err := q.app.past.AsOf(ctx, question)
 	switch {
 	case errors.Is(err, replay.ErrAhead):
 		return nil, nil, transport.ErrBeyond
@@ -97,7 +99,7 @@ func (q queries) AsOf(ctx context.Context, t domain.TenantID, m transport.Moment
 	case err != nil:
 		return nil, nil, err
 	}
-	return q.app.reader.AsOf(t, past.Schema, past.Position), past.Release, nil
+	return q.app.reader.AsOf(t, past.Schema, past.Position, m.Time), past.Release, nil
 }
 
 // moment is the question that a tenant's past comes to: its own events, and those of the platform that it shares.

@@ -15,8 +15,8 @@ import (
 func TestWhatLeavesChanceryIsNamedAndMaskedAsItsQueriesDo(t *testing.T) {
 	for _, source := range []string{"core", "shop"} {
 		raw := &eventlog.Raw{
-			ID: uuid.New(), Tenant: uuid.New(), SourceApp: source, Type: "token.issued", Metadata: []byte(`{"cloudevent":{"id":"1","source":"/shop"}}`),
-			Payload: []byte(`{"to":"sealed:1:a:b","hash":"abc"}`), OccurredAt: time.Now(), CreatedAt: time.Now(),
+			ID: uuid.New(), Tenant: uuid.New(), SourceApp: source, Type: "user.registered", Metadata: []byte(`{"cloudevent":{"id":"1","source":"/shop"}}`),
+			Payload: []byte(`{"to":"sealed:1:a:b","email_key":"email:5b6f"}`), OccurredAt: time.Now(), CreatedAt: time.Now(),
 		}
 		a, err := cloudevents.AttributesOf(raw)
 		if err != nil || a.Type != domain.OutwardType(source, raw.Type) {
@@ -26,7 +26,7 @@ func TestWhatLeavesChanceryIsNamedAndMaskedAsItsQueriesDo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]string{"core": `"data":{"to":"[sealed]","hash":"[hash]"},`, "shop": `"data":{"to":"sealed:1:a:b","hash":"abc"},`}[source]
+		want := map[string]string{"core": `"data":{"to":"[sealed]","email_key":"[hash]"}}`, "shop": `"data":{"to":"sealed:1:a:b","email_key":"email:5b6f"}}`}[source]
 		if !bytes.Contains(doc, []byte(want)) {
 			t.Errorf("%s: %s", source, doc)
 		}

@@ -75,7 +75,7 @@ func furnish(t *testing.T, c caller, tenant string) map[string]string {
 	add("endpoint", "create-endpoint", `{"app":"vm-`+tenant+`","kind":"pull","types":["core.user.*"]}`) // to a webhook something would be sent meanwhile
 	happened := c.command(tenant, "create-group", `{"name":"Handled"}`)
 	in["event"] = regexp.MustCompile(`"events":\[\{"position":"[0-9]+","id":"([^"]+)"`).FindStringSubmatch(happened.body)[1]
-	add("consumption", "consume-event", `{"event_id":"$event","app":"billing"}`)
+	add("consumption", "consume-event", `{"event_id":"$event","app":"vm-`+tenant+`"}`)
 	add("pull", "create-endpoint", `{"app":"vm-`+tenant+`","kind":"pull","types":["core.user.*"]}`)
 	c.must(t, tenant, "commit-checkpoint", `{"endpoint_id":"`+in["pull"]+`","through":1}`)
 	puller := c.must(t, tenant, "create-endpoint", `{"app":"vm-`+tenant+`","kind":"pull","types":["core.user.*"]}`)

@@ -170,6 +170,14 @@ func TestAChangeOfAnEndpointKeepsWhatItDoesNotName(t *testing.T) {
 	hooked(t).When(change.Decide(onCRM("core.endpoints.change"))).Then(t, domain.EndpointChanged{Endpoint: hook, Terms: terms})
 	hooked(t).and(domain.EndpointChanged{Endpoint: hook, Terms: terms}).When(change.Decide(env())).ThenNothing(t)
 
+	older, words := hookTerms(), "for the crew"
+	older.Filter = `time.getHours("UTC") >= 0` // the language had that once
+	renamed := older
+	renamed.Description = words
+	unread := func() history { return hooked(t).and(domain.EndpointChanged{Endpoint: hook, Terms: older}) }
+	unread().When(commands.ChangeEndpoint{ID: hook, Description: &words}.Decide(env())).Then(t, domain.EndpointChanged{Endpoint: hook, Terms: renamed})
+	unread().When(commands.ChangeEndpoint{ID: hook, Filter: &older.Filter}.Decide(env())).ThenInvalid(t, "/filter")
+
 	types := []domain.EventPattern{"shop.order.placed", "core.user.*"}
 	terms = hookTerms()
 	terms.Types = []domain.EventPattern{"core.user.*", "shop.order.placed"}

@@ -127,16 +127,11 @@ func (s *Server) publishing(c *call, p commands.PublishEvent) commands.Order {
 		Request: domain.PublishedID(c.tenant, e.App, e.About.Source, e.About.ID),
 		Rights:  s.config.Access.Rights(c.caller, c.tenant, c.now), By: c.provenance(),
 	}
-	typed := e.About.Extensions
-	e.About.Extensions = inHeaders(typed)
+	e.About.Extensions = inHeaders(e.About.Extensions)
 	if kind, params, _ := mime.ParseMediaType(e.About.DataContentType); kind == cloudevents.DataContentType && len(params) == 1 && strings.EqualFold(params["charset"], "utf-8") {
 		e.About.DataContentType = "" // JSON is in UTF-8; SDKs say so in binary mode alone
 	}
-	o.Fingerprint = s.fingerprint(e)
-	if e.About.DataContentType != "" || typed != nil { // older releases took it for nothing that an event says, and 5 for other than "5"
-		e.About.DataContentType, e.About.Extensions = "", typed
-		o.Former = s.fingerprint(e)
-	}
+	o.Fingerprint = s.config.Fingerprint([]byte(commands.Publishing.Name), []byte(e.Type), e.Payload, e.Envelope())
 	return o
 }
 
@@ -154,10 +149,6 @@ func inHeaders(extensions jsontext.Value) jsontext.Value {
 	}
 	b, _ := json.Marshal(all, json.Deterministic(true)) // of strings
 	return b
-}
-
-func (s *Server) fingerprint(e domain.Published) []byte {
-	return s.config.Fingerprint([]byte(commands.Publishing.Name), []byte(e.Type), e.Payload, e.Envelope())
 }
 
 // Where events are published, for the description of the API.

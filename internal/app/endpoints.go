@@ -39,17 +39,20 @@ func (a *App) permission(tenant domain.TenantID, id domain.EndpointID, app domai
 }
 
 // meaning is which events an endpoint means: those that its terms ask for and that it may have; and its own test events, always.
-func (a *App) meaning(tenant domain.TenantID, id domain.EndpointID, terms domain.EndpointTerms, permits func(*eventlog.Raw) bool) func(*eventlog.Raw) bool {
+// It fails where the language of filters has lost something since they were decided: then nobody knows, and everything waits.
+func (a *App) meaning(
+	tenant domain.TenantID, id domain.EndpointID, terms domain.EndpointTerms, permits func(*eventlog.Raw) bool,
+) (func(*eventlog.Raw) bool, error) {
 	selection, err := terms.Compile()
-	if err != nil { // it did when it was decided: the language has lost something since
-		a.log.Error("the filter of an endpoint cannot be read any more, so it means nothing", "tenant", tenant, "endpoint", id, "error", err)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFilter, err)
 	}
 	var told sync.Once
 	return func(raw *eventlog.Raw) bool {
 		if raw.SourceApp == dcb.Core && raw.Type == testEvent {
 			return permits(raw)
 		}
-		if selection == nil || !selection.Asks(domain.OutwardType(raw.SourceApp, raw.Type)) || !permits(raw) {
+		if !selection.Asks(domain.OutwardType(raw.SourceApp, raw.Type)) || !permits(raw) {
 			return false
 		}
 		if !selection.Reads() {
@@ -66,8 +69,10 @@ func (a *App) meaning(tenant domain.TenantID, id domain.EndpointID, terms domain
 			})
 		}
 		return means
-	}
+	}, nil
 }
+
+var errFilter = errors.New("the filter cannot be read any more; give the endpoint another")
 
 var testEvent = domain.EndpointTested{}.EventType()
 
@@ -152,8 +157,8 @@ func (a *App) webhooks(ctx context.Context) ([]deliveries.Endpoint, error) {
 			switch e, err = a.webhook(ctx, w); {
 			case errors.Is(err, vault.ErrErased) && known && last.Tenant == w.TenantID:
 				e = last // until the row shows the rotation that destroyed the keys in it
-			case errors.Is(err, vault.ErrErased), errors.Is(err, vault.ErrUnreadable):
-				a.log.ErrorContext(ctx, "the keys of an endpoint cannot be opened, so nothing is sent to it", "tenant", w.TenantID, "endpoint", w.ID, "error", err)
+			case errors.Is(err, vault.ErrErased), errors.Is(err, vault.ErrUnreadable), errors.Is(err, errFilter):
+				a.log.ErrorContext(ctx, "nothing is sent to an endpoint, all waits: its keys or its filter cannot be read", "tenant", w.TenantID, "endpoint", w.ID, "error", err)
 				continue
 			case err != nil:
 				return nil, err
@@ -186,11 +191,15 @@ func (a *App) webhook(ctx context.Context, w readmodels.Webhook) (deliveries.End
 	tenant, app := domain.TenantID{UUID: w.TenantID}, domain.App(w.AppID)
 	terms := domain.EndpointTerms{Types: typesIn(w.Types), Filter: deref(w.Filter)}
 	permits := a.permission(tenant, domain.EndpointID{UUID: w.ID}, app)
+	means, err := a.meaning(tenant, domain.EndpointID{UUID: w.ID}, terms, permits)
+	if err != nil {
+		return deliveries.Endpoint{}, err
+	}
 	e := deliveries.Endpoint{
 		Tenant: w.TenantID, ID: w.ID, Version: int64(w.Version), App: w.AppID, URL: deref(w.Url), Full: w.Body == string(domain.Full),
 		OrderBy: deref(w.OrderBy), Concurrency: int(w.Concurrency), PerSecond: int(w.PerSecond),
 		StartsAfter: w.StartsAfter, SkippedThrough: w.SkippedThrough,
-		Means: a.meaning(tenant, domain.EndpointID{UUID: w.ID}, terms, permits), Permits: permits, Open: a.openFor(tenant, app),
+		Means: means, Permits: permits, Open: a.openFor(tenant, app),
 	}
 	if w.FromTime != nil {
 		e.From = *w.FromTime

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"chancery/internal/dcb"
 	"chancery/internal/deliveries"
 	"chancery/internal/eventlog"
+	"chancery/internal/ledger"
 )
 
 // hooked is a platform with the tenants acme and beta, and acme's administrator. The app crm is at work in acme; it may be sent events of
@@ -275,6 +277,15 @@ func (s *hooked) confirmed(t *testing.T, version string) string {
 	return fmt.Sprintf(`{"app":"crm","version":%q,"confirm":%q}`, version, hash[0])
 }
 
+func (s *hooked) means(t *testing.T, tenant domain.TenantID, id domain.EndpointID, terms domain.EndpointTerms) func(*eventlog.Raw) bool {
+	t.Helper()
+	means, err := s.meaning(tenant, id, terms, s.permission(tenant, id, "crm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return means
+}
+
 // TestAFilterSeesNoSecrets: what is masked for readers of events is masked for filters, or they would tell it letter by letter.
 func TestAFilterSeesNoSecrets(t *testing.T) {
 	s := newHooked(t)
@@ -283,7 +294,7 @@ func TestAFilterSeesNoSecrets(t *testing.T) {
 		t.Helper()
 		terms := domain.EndpointTerms{Types: []domain.EventPattern{"core.user.*"}, Filter: filter}
 		id := domain.EndpointID{UUID: uuid.New()}
-		return s.meaning(tenant, id, terms, s.permission(tenant, id, "crm"))(raw)
+		return s.means(t, tenant, id, terms)(raw)
 	}
 	sealed := s.happened(dcb.Core, "user.registered", `{"display_name":"sealed:1:0194f3a0-0040-7000-8000-000000000001:AZ2kq0mY","email_key":"email:5b6f","user":"x"}`, "user:0194f3a0-0040-7000-8000-000000000001")
 	if sees(sealed, `data.display_name.contains("AZ2") || data.email_key.contains("5b")`) {
@@ -301,9 +312,28 @@ func TestAnEventWithoutATimeHasThatOfItsRecordInFilters(t *testing.T) {
 	raw.CreatedAt = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	for filter, want := range map[string]bool{`time == timestamp("2026-03-02T09:30:00Z")`: true, `time < timestamp("2026-01-01T00:00:00Z")`: false} {
 		terms := domain.EndpointTerms{Types: []domain.EventPattern{"shop.*"}, Filter: filter}
-		if got := s.meaning(tenant, id, terms, s.permission(tenant, id, "crm"))(raw); got != want {
+		if got := s.means(t, tenant, id, terms)(raw); got != want {
 			t.Errorf("%s means it: %v", filter, got)
 		}
+	}
+}
+
+// TestAWebhookWhoseFilterCannotBeReadAnyMoreWaits: nothing passes it that its owner may have meant.
+func TestAWebhookWhoseFilterCannotBeReadAnyMoreWaits(t *testing.T) {
+	s := newHooked(t)
+	waits, goesOn := s.ann.must(t, "acme", "create-endpoint", hookBody), s.ann.must(t, "acme", "create-endpoint", hookBody)
+	s.settled(t)
+	const lost = `UPDATE core.endpoints SET filter = 'time.getHours("UTC") >= 0', version = version + 1 WHERE id = $1` // the language had that once
+	if _, err := s.ledger.Pool(ledger.Project).Exec(t.Context(), lost, waits); err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.webhooks(t.Context())
+	if err != nil || len(all) != 1 || all[0].ID.String() != goesOn {
+		t.Errorf("%d webhooks, %v", len(all), err)
+	}
+	tenant, id := domain.TenantID{UUID: uuid.MustParse(s.acme)}, domain.EndpointID{UUID: uuid.MustParse(waits)}
+	if means, err := s.meaning(tenant, id, domain.EndpointTerms{Filter: `time.getHours("UTC") >= 0`}, nil); means != nil || !errors.Is(err, errFilter) {
+		t.Errorf("means something: %v", err)
 	}
 }
 

@@ -148,7 +148,11 @@ func (p *puller) means(ctx context.Context, t domain.TenantID, id domain.Endpoin
 			clear(p.made)
 		}
 		permits := p.app.permission(t, id, s.App)
-		known = meant{s.at, p.app.meaning(t, id, s.Terms, permits), stirs(id, s.Terms.Types), permits}
+		means, err := p.app.meaning(t, id, s.Terms, permits)
+		if err != nil {
+			return meant{}, err // a refusal, at /filter
+		}
+		known = meant{s.at, means, stirs(id, s.Terms.Types), permits}
 		p.made[here] = known
 	}
 	return known, nil

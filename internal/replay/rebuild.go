@@ -128,21 +128,21 @@ func (b *rebuild) run(ctx context.Context) error {
 	if err := lightly(ctx, b.conn, func(tx pgx.Tx) error { return b.shadow.create(ctx, tx, false) }); err != nil {
 		return err
 	}
-	second, err := b.cfg.Owner.Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("second connection: %w", err)
-	}
-	defer second.Release()
-	if err := timed(&b.out.Fold, func() error { return b.spilling(ctx, second.Conn()) }); err != nil {
-		return err
-	}
-	if err := b.fill(ctx, second.Conn()); err != nil {
+	if err := b.cfg.Owner.AcquireFunc(ctx, func(second *pgxpool.Conn) error { return b.build(ctx, second.Conn()) }); err != nil {
 		return err
 	}
 	if err := timed(&b.out.Tail, func() error { return b.tail(ctx) }); err != nil {
 		return err
 	}
 	return b.swapRetrying(ctx)
+}
+
+// build folds the log and fills the tables, over two connections.
+func (b *rebuild) build(ctx context.Context, second *pgx.Conn) error {
+	if err := timed(&b.out.Fold, func() error { return b.spilling(ctx, second) }); err != nil {
+		return err
+	}
+	return b.fill(ctx, second)
 }
 
 func (b *rebuild) prepare(ctx context.Context) error {

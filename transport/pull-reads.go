@@ -99,9 +99,10 @@ func (s *Server) readOn(c *call) error {
 		if len(page.Events) > 0 || !page.More && until.Err() != nil {
 			return s.answerEvents(c, e, page)
 		}
-		if !page.More && !page.Newer {
+		if !page.More {
 			select {
 			case <-news:
+			case <-pulls.Soon(until, page.Newer):
 			case <-until.Done():
 			}
 		}

@@ -72,10 +72,10 @@ func (s *Server) stream(c *call) error { //nolint:cyclop // one way out for each
 			return nil // the reader comes back with the last id
 		}
 		after = page.Next
-		if (page.More || page.Newer) && !s.stopping() {
+		if page.More && !s.stopping() {
 			continue
 		}
-		if !s.awaitNews(c, e, w, news, beat.C, check.C) {
+		if !s.awaitNews(c, e, w, news, pulls.Soon(c.ctx(), page.Newer), beat.C, check.C) {
 			return nil
 		}
 	}
@@ -83,10 +83,12 @@ func (s *Server) stream(c *call) error { //nolint:cyclop // one way out for each
 
 // awaitNews returns when there may be something to read, or false when the stream is over. What is read of may have changed only if there are
 // news; it is asked with each beat besides.
-func (s *Server) awaitNews(c *call, e PullEndpoint, w *sse, news <-chan struct{}, beat, check <-chan time.Time) bool {
+func (s *Server) awaitNews(c *call, e PullEndpoint, w *sse, news <-chan struct{}, soon, beat, check <-chan time.Time) bool {
 	for {
 		select {
 		case <-news:
+			return true
+		case <-soon:
 			return true
 		case <-check:
 			if err := s.stillMay(c, e); err != nil {

@@ -30,6 +30,8 @@ type tap struct {
 
 	mu   sync.Mutex
 	made []eventlog.Raw // mu owns it
+	lags int            // how many of them are newer than what is known yet; mu owns it
+	read int            // how often it was read; mu owns it
 }
 
 var tapID = uuid.MustParse("00000000-0000-7000-8000-00000000007a")
@@ -87,7 +89,9 @@ func (p *tap) Read(_ context.Context, _ *pulls.Endpoint, after int64, most int) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	page := pulls.Page{Next: after}
-	for _, e := range p.made[min(after, int64(len(p.made))):] {
+	p.read++
+	page.Newer = p.lags > 0 && p.read < 1000 // or who looks all the time would go on for ever
+	for _, e := range p.made[min(after, int64(len(p.made))) : len(p.made)-p.lags] {
 		if len(page.Events) < most {
 			page.Events, page.Next = append(page.Events, e), e.TenantSeq
 		}
@@ -267,6 +271,29 @@ func TestAPlaceInAStreamIsThatOfAnEventOrNone(t *testing.T) {
 					t.Errorf("%s %q: %d %s", way, query, rec.Code, rec.Body)
 				}
 			}
+		}
+	})
+}
+
+// Who reads on where something newer than what is known is there looks again, but not all the time; what comes of it is read soon.
+func TestWhoReadsOnDoesNotLookAllTheTimeForWhatIsNewer(t *testing.T) {
+	tapped(t, func(t *testing.T, p *tap) {
+		polled, body := p.poll("shop"), p.stream(t, "shop")
+		p.mu.Lock()
+		p.lags, p.read = 1, 0
+		p.mu.Unlock()
+		p.publish(1)
+		<-time.After(time.Second) // of the bubble
+		p.mu.Lock()
+		if p.read < 2*20 || p.read > 2*50 {
+			t.Errorf("they looked %d times in a second", p.read)
+		}
+		p.lags = 0
+		p.mu.Unlock()
+		<-time.After(25 * time.Millisecond)
+		p.readsEvent(t, body, 1)
+		if answer := <-polled; !strings.Contains(answer, `"items":[{`) {
+			t.Error(answer)
 		}
 	})
 }

@@ -542,9 +542,7 @@ func TestWhatIsAskedForAgainOrLeftOutIsSoForThoseWhoPull(t *testing.T) {
 	s.ann.must(t, "acme", "set-policy", `{"key":"events.deliverable","value":"core.*"}`)
 	s.order(s.shop, 1)
 	s.ann.must(t, "acme", "redeliver-event", fmt.Sprintf(`{"endpoint_id":%q,"event_id":%q}`, id, first[0].Event.EventID))
-	if err := s.app.feed.Wait(t.Context(), "redeliveries", s.app.headForTest(t)); err != nil {
-		t.Fatal(err)
-	}
+	s.app.redelivered(t)
 	receive() // the new one is passed by
 	s.equal("what may not be handed out again", []string{"dead 2 not handed out: by the app's manifest or the tenant's policy it may not have events of this type any more"},
 		s.app.column(t, `SELECT concat_ws(' ', status, attempt_count, error) FROM core.event_deliveries`))

@@ -88,3 +88,18 @@ func TestTheOwnerOfAnEndpointThatOnlyFailsIsToldByMail(t *testing.T) {
 		}
 	}
 }
+
+// redelivered returns when all that was asked for anew is due.
+func (a *App) redelivered(t *testing.T) {
+	t.Helper()
+	if err := a.feed.Wait(t.Context(), "redeliveries", a.headForTest(t)); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for patience := time.Now().Add(30 * time.Second); a.column(t, `SELECT count(*)::text FROM core.redeliveries`)[0] != "0"; <-tick.C {
+		if time.Now().After(patience) {
+			t.Fatal("redeliveries are not worked off")
+		}
+	}
+}

@@ -38,6 +38,10 @@ func (p *pump) attempt(ep Endpoint, q *parcel) {
 		q.size = int64(weight(q.event))
 		p.hold(q.size)
 	}
+	if q.row && !p.judges(q.event.Position) {
+		p.giveBack(q)
+		return
+	}
 	if !ep.Permits(q.event) {
 		p.refuse(q)
 		return
@@ -54,6 +58,13 @@ func (p *pump) attempt(ep Endpoint, q *parcel) {
 	out.Answer = out.Answer[:min(len(out.Answer), mostAnswer)]
 	out.Err = clean(out.Err)
 	p.finished(&ep, q, at, out)
+}
+
+// judges reports whether all that Permits goes by is known up to an event: one with a row may have been read by another process that knew
+// more, and must be no dead letter for that.
+func (p *pump) judges(position int64) bool {
+	upTo, ok := p.e.tail.upTo(p.tenant)
+	return ok && position <= upTo
 }
 
 // send makes an attempt. One that does not end although it was cut off is left behind after a while, whatever becomes of it: an endpoint

@@ -12,7 +12,11 @@ func (p *pump) hungry(now time.Time) bool {
 	if !p.open(now) || len(p.fresh) >= p.ahead() || len(p.window) >= mostWindow+p.ep.Concurrency || len(p.lines) >= mostLines && len(p.done) == 0 {
 		return false
 	}
-	return !p.full() && p.pending < max(mostPending, p.ep.Concurrency)
+	if p.full() {
+		p.lookSoon(now)
+		return false
+	}
+	return p.pending < max(mostPending, p.ep.Concurrency)
 }
 
 func (p *pump) ahead() int { return min(max(8, 2*p.ep.Concurrency), 200) }
@@ -87,7 +91,11 @@ func (p *pump) takeIn(ep *Endpoint, events []*eventlog.Raw, synced, paged bool) 
 		}
 	}
 	for i, ev := range events {
-		if len(p.fresh) >= p.ahead()+p.ep.Concurrency || p.full() {
+		full := p.full()
+		if full {
+			p.lookSoon(p.e.cfg.Now())
+		}
+		if full || len(p.fresh) >= p.ahead()+p.ep.Concurrency {
 			return false // the rest is read again
 		}
 		p.admit(ev, meant[i])

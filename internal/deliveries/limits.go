@@ -3,6 +3,7 @@ package deliveries
 import (
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -60,6 +61,9 @@ func (p *pump) crowded() bool {
 	all, own, most := &p.e.flying, p.own.flying.Load(), int64(p.e.cfg.Requests)
 	return p.flying > 0 && own >= leastShare && (all.all.Load() >= most || own >= most/(all.tenants.Load()+1))
 }
+
+// lookSoon has the pump look again whether it is held back by what others have: when that ends nobody pokes it. mu is held.
+func (p *pump) lookSoon(now time.Time) { p.alarm(now, now.Add(50*time.Millisecond)) }
 
 // mostRequests is a quarter of the files that this process may have open, for each attempt has a connection, and others need some too.
 func mostRequests() int {

@@ -75,6 +75,53 @@ func TestNoTenantHasAllAttemptsUnderWay(t *testing.T) {
 	}
 }
 
+// TestWhoWasHeldBackByOthersGoesOnWhenTheyAreDone, and not when its own attempt ends.
+func TestWhoWasHeldBackByOthersGoesOnWhenTheyAreDone(t *testing.T) {
+	for name, c := range map[string]struct {
+		pad    int
+		change func(*Config)
+	}{
+		"attempts": {10, func(c *Config) { c.Requests = 2 }},
+		"bytes":    {250_000, func(c *Config) { c.HeldBytes = 1 << 20 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			others := w.endpoint(func(e *Endpoint) {
+				e.Full, e.Means = true, func(raw *eventlog.Raw) bool { return raw.Type == "theirs" }
+			})
+			ep := w.endpoint(func(e *Endpoint) { e.Means = func(raw *eventlog.Raw) bool { return raw.Type == "ours" } })
+			gate := make(chan struct{})
+			w.answers(func(ctx context.Context, to Endpoint, i Item) Outcome {
+				switch {
+				case to.ID == others.ID:
+					select {
+					case <-gate:
+					case <-ctx.Done():
+					}
+				case i.Sequence == 1:
+					<-ctx.Done()
+				}
+				return Outcome{Delivered: ctx.Err() == nil}
+			})
+			n := w.node("a", c.change)
+			w.append(1, 5, "theirs", c.pad)
+			theirs := func(s Status) bool { return s.Endpoint == others.ID }
+			w.until("others have so much that there is no room", func() bool {
+				return n.flyingAt(theirs) >= 4 && (name == "attempts" || n.held.all.Load() > n.cfg.HeldBytes)
+			})
+			w.until("it has read theirs", func() bool { // and that is on record, so that no record pokes it later
+				n.flush(n.list())
+				return w.number(`SELECT count(*) FROM core.delivery_cursors WHERE endpoint_id = $1 AND tenant_seq = 5`, ep.ID) == 1
+			})
+			w.append(6, 7, "ours", 10)
+			w.until("it has the one that it always may", func() bool { return n.flyingAt(func(s Status) bool { return s.Endpoint == ep.ID }) == 1 })
+			close(gate)
+			w.untilNumber(5, delivered, others.ID)
+			w.untilNumber(1, delivered, ep.ID)
+		})
+	}
+}
+
 func TestLargeEventsOfATenantSlowDownNoOther(t *testing.T) {
 	w := newWorld(t)
 	other := uuid.New()

@@ -2,6 +2,7 @@ package deliveries
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -122,6 +123,68 @@ func TestWhatWaitsBehindItsKeyIsJudgedAgain(t *testing.T) {
 	if made := w.made(); len(made) != 22 || made[21].seq != 23 {
 		t.Errorf("%d attempts, the last %+v", len(made), made[len(made)-1])
 	}
+}
+
+// TestWhoTakesOverRefusesNothingBeforeItKnowsAsMuch: what others sent may be permitted by what is not known here yet.
+func TestWhoTakesOverRefusesNothingBeforeItKnowsAsMuch(t *testing.T) {
+	w, c := newWorld(t), &consent{}
+	ep := w.endpoint(func(e *Endpoint) { e.Permits = c.permits })
+	w.answers(func(_ context.Context, _ Endpoint, i Item) Outcome { return Outcome{Delivered: i.Attempt > 1} })
+	a := w.node("a", nil)
+	w.append(1, 3, "thing.happened", 10)
+	w.untilNumber(3, `SELECT count(*) FROM core.event_deliveries WHERE status = 'retrying'`)
+	a.stop()
+	w.forward(6 * time.Second)
+	c.taken.Store(true)
+	var lags atomic.Int64
+	w.node("b", func(cfg *Config) {
+		cfg.Settle = func(context.Context, int64) error {
+			if c.taken.Load() {
+				lags.Add(1)
+				return errors.New("the tables lag")
+			}
+			return nil
+		}
+	})
+	w.until("it knows less for a while", func() bool { return lags.Load() > 2 })
+	if n := w.number(told, notPermitted, 1); n != 0 {
+		t.Errorf("%d were refused", n)
+	}
+	c.taken.Store(false)
+	w.untilNumber(3, delivered, ep.ID)
+}
+
+// TestWhatOthersMadeARowOfIsNotRefusedBeforeItIsInSight is the same of an event that lies beyond what an endpoint may read here.
+func TestWhatOthersMadeARowOfIsNotRefusedBeforeItIsInSight(t *testing.T) {
+	w, c := newWorld(t), &consent{}
+	ep := w.endpoint(func(e *Endpoint) { e.Permits = c.permits })
+	var lags atomic.Int64
+	n := w.node("a", func(cfg *Config) {
+		cfg.Settle = func(_ context.Context, position int64) error {
+			if c.taken.Load() && position > 1 {
+				lags.Add(1)
+				return errors.New("the tables lag")
+			}
+			return nil
+		}
+	})
+	w.append(1, 1, "thing.happened", 10)
+	w.untilNumber(1, delivered, ep.ID)
+	c.taken.Store(true)
+	w.append(2, 2, "endpoint.changed", 10)
+	w.until("the change is not known", func() bool { return lags.Load() > 0 })
+	w.append(3, 3, "thing.happened", 10)
+	w.exec(`INSERT INTO core.event_deliveries (tenant_id, endpoint_id, tenant_seq, id, event_id, event_type, position, consumer_app_id, sequence, status,
+		attempt_count, next_attempt_at, created_at) SELECT tenant_id, $1, tenant_seq, gen_random_uuid(), id, 'core.a', position, 'billing', 3, 'retrying', 1, created_at, created_at
+		FROM core.events WHERE position = 3`, ep.ID)
+	n.Wake()
+	seen := lags.Load()
+	w.until("it is not known for a while", func() bool { return lags.Load() > seen+2 })
+	if n := w.number(told, notPermitted, 1); n != 0 {
+		t.Errorf("%d were refused", n)
+	}
+	c.taken.Store(false)
+	w.untilNumber(3, delivered, ep.ID)
 }
 
 // TestARedeliveryHasTheLastWordOverARefusal: one asked for while an event was refused is not lost by that.

@@ -180,6 +180,9 @@ func (p *pump) dispatch() {
 		p.fresh = p.fresh[1:]
 		p.launch(q)
 	}
+	if len(p.due)+len(p.fresh) > 0 && p.crowded() {
+		p.lookSoon(now)
+	}
 	p.lookForDue(now)
 }
 

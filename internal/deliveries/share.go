@@ -74,11 +74,14 @@ func (s *sharer) rouse() {
 	}
 }
 
-func (s *sharer) givenBack(list []int) {
+// givenBack has shards returned, unless the connection was lost that held them: the next may be giving them back too, and is not ready.
+func (s *sharer) givenBack(list []int, pid int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.back = append(s.back, list...)
-	s.rouse()
+	if pid == s.pid.Load() {
+		s.back = append(s.back, list...)
+		s.rouse()
+	}
 }
 
 // run shares until ctx ends, and then gives everything back.
@@ -207,7 +210,7 @@ func (s *sharer) listen(ctx context.Context, most time.Duration) error {
 	return err
 }
 
-const aliveSQL = `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objsubid = 2 AND granted
+const aliveSQL = `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1 AND objsubid = 2 AND granted AND mode = 'ExclusiveLock' -- the fence shares them
 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
 // balance takes shards that nobody has, up to our share, and begins to give back those beyond it. It also shows that the connection lives.
@@ -255,10 +258,10 @@ func (s *sharer) part(n int) {
 			s.parting[shard] = true
 		}
 	}
-	pumps := s.of(list)
+	pumps, pid := s.of(list), s.pid.Load()
 	s.e.sends.Go(func() {
 		s.e.drain(pumps, s.e.cfg.Patience)
-		s.givenBack(list)
+		s.givenBack(list, pid)
 	})
 }
 

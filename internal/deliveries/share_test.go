@@ -146,3 +146,27 @@ func TestADatabaseThatGoesAwayForAWhileLosesNothing(t *testing.T) {
 		t.Errorf("%d attempts at the same time as another", w.doubled)
 	}
 }
+
+func TestOnlyThoseWhoLiveAreCounted(t *testing.T) {
+	w := newWorld(t)
+	for range 40 {
+		w.endpoint(nil)
+	}
+	writer := w.login() // looks whether others live, as the fence does
+	if _, err := writer.Exec(t.Context(), `SELECT pg_advisory_lock_shared($1, n) FROM generate_series(1, 100) n`, aliveClass); err != nil {
+		t.Fatal(err)
+	}
+	a := w.node("a", nil)
+	w.until("one who is alone has all", func() bool { return len(a.list()) == 40 })
+}
+
+// TestWhatALostConnectionGaveBackIsNotReturnedByTheNext: it may be giving back the same, with attempts under way.
+func TestWhatALostConnectionGaveBackIsNotReturnedByTheNext(t *testing.T) {
+	s := newSharer(&Engine{})
+	s.pid.Store(2)
+	s.givenBack([]int{5}, 1)
+	s.givenBack([]int{6}, 2)
+	if len(s.back) != 1 || s.back[0] != 6 {
+		t.Errorf("%v", s.back)
+	}
+}

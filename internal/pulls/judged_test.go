@@ -2,6 +2,8 @@ package pulls_test
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,4 +85,93 @@ func TestLeasesRunByTheClockOfTheDatabase(t *testing.T) {
 	within("extended", until, before, time.Minute)
 	w.fates([]pulls.Fate{"nacked"})(w.pulls.Nack(t.Context(), w.e, leasesOf(got), 0))
 	w.got(w.receive(10), "1 1 2")
+}
+
+// stuck has so many wait where what the endpoint goes by is known only so far, until they have looked as often as they may in vain.
+func (w *world) stuck(waiting int, through int64) {
+	w.Helper()
+	const enough = 40
+	ctx, cancel := context.WithTimeout(w.Context(), patience)
+	defer cancel()
+	before, began := w.looked(), time.Now()
+	var all sync.WaitGroup
+	for range waiting {
+		all.Go(func() {
+			items, err := w.pulls.Receive(w.Context(), ctx, w.e.Tenant, w.e.ID, 1, func(context.Context) (*pulls.Endpoint, error) {
+				e := w.found()
+				e.Through = through
+				if w.looked()-before >= enough {
+					cancel()
+				}
+				return e, nil
+			})
+			if err != nil || len(items) > 0 {
+				w.Errorf("%v, %v", said(items), err)
+			}
+		})
+	}
+	all.Wait()
+	took := time.Since(began)
+	if looks, most := w.looked()-before, 3*waiting+int(took/(20*time.Millisecond)); looks > most { // others may have appended something, besides
+		w.Errorf("%d looks by %d in %s, want at most %d", looks, waiting, took, most)
+	}
+}
+
+func TestWhoWaitsDoesNotLookAllTheTimeForWhatIsNewer(t *testing.T) {
+	w := newWorld(t)
+	w.happen(times(5, "shop.other")...)
+	w.stuck(1, 2)
+	w.stuck(8, 2) // one of them looks for all
+}
+
+// Another process has handed an event out that this one does not know of yet.
+func TestWhoWaitsDoesNotLookAllTheTimeForWhatIsDueAndNotKnownYet(t *testing.T) {
+	w := newWorld(t)
+	w.happen("shop.wanted")
+	w.fates([]pulls.Fate{"nacked"})(w.pulls.Nack(t.Context(), w.e, leasesOf(w.receive(10)), 0))
+	w.stuck(1, 0)
+}
+
+// Nobody is told of anything: there is no Run.
+func TestWhoLookedForAllIsFollowedByAnotherWhenItGivesUp(t *testing.T) {
+	w := newWorld(t)
+	w.pulls = pulls.New(pulls.Config{Pool: w.ledger.Pool(ledger.Project), Now: w.now, Process: "alone"})
+	w.happen("shop.wanted")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var known atomic.Bool
+	find := func() *pulls.Endpoint {
+		e := w.found()
+		if !known.Load() {
+			e.Through = 0
+		}
+		return e
+	}
+	first, leave := context.WithCancel(ctx)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = w.pulls.Receive(ctx, first, w.e.Tenant, w.e.ID, 1, func(context.Context) (*pulls.Endpoint, error) { return find(), nil })
+	}()
+	for w.looked() < 2 && ctx.Err() == nil { // it has looked, and looks again
+		<-time.After(time.Millisecond)
+	}
+	got, looking := make(chan []pulls.Item, 1), make(chan struct{})
+	var once sync.Once
+	go func() {
+		items, _ := w.pulls.Receive(ctx, ctx, w.e.Tenant, w.e.ID, 1, func(context.Context) (*pulls.Endpoint, error) {
+			once.Do(func() { close(looking) })
+			return find(), nil
+		})
+		got <- items
+	}()
+	<-looking
+	before := w.looked()
+	for w.looked() < before+3 && ctx.Err() == nil { // the other one has looked in vain by then
+		<-time.After(time.Millisecond)
+	}
+	leave()
+	<-gone
+	known.Store(true)
+	w.got(<-got, "1 1 1")
 }

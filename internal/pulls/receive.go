@@ -26,7 +26,7 @@ func (p *Pulls) Receive(ctx, until context.Context, tenant, id uuid.UUID, most i
 			return nil, err
 		}
 		p.stand(r, t, e) // before it looks: what comes from now on wakes it
-		got, err := p.take(ctx, r, e, most)
+		got, err := p.take(ctx, r, t, e, most)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("receive: %w", err)
@@ -40,21 +40,25 @@ func (p *Pulls) Receive(ctx, until context.Context, tenant, id uuid.UUID, most i
 		case got.more:
 			continue
 		}
-		p.await(until, t, got)
+		p.await(until, r, t, got)
 	}
 }
 
-// await returns when the ticket is called, when something comes due, or when it is time to give up.
-func (p *Pulls) await(until context.Context, t *ticket, got taken) {
-	var timer <-chan time.Time
-	if !got.due.IsZero() {
-		wait := time.NewTimer(max(got.due.Sub(got.at), time.Millisecond))
+// await returns when the ticket is called, when something comes due, when it is time to look again for what is newer, or to give up.
+func (p *Pulls) await(until context.Context, r *room, t *ticket, got taken) {
+	var timer, soon <-chan time.Time
+	if !got.due.IsZero() { // what is due may lie beyond Through
+		wait := time.NewTimer(max(got.due.Sub(got.at), mostBehind))
 		defer wait.Stop()
 		timer = wait.C
+	}
+	if again := Soon(until, got.newer); p.watches(r, t) {
+		soon = again
 	}
 	select {
 	case <-t.wake:
 	case <-timer:
+	case <-soon:
 	case <-until.Done():
 	}
 }
@@ -63,6 +67,7 @@ func (p *Pulls) await(until context.Context, t *ticket, got taken) {
 type taken struct {
 	items []Item
 	more  bool      // to be had at once
+	newer bool      // something was recorded after Through: it may be nothing that is meant
 	at    time.Time // when it was
 	due   time.Time // when something comes due; zero: nothing is under way
 }
@@ -112,8 +117,13 @@ const (
 
 // take leases what is due and then what is new, in one transaction. What is new is read and judged before: a filter takes a while, and
 // nothing is locked meanwhile. If others have taken some of it by then, the rest is left.
-func (p *Pulls) take(ctx context.Context, r *room, e *Endpoint, most int) (got taken, err error) {
-	err = p.inTurn(ctx, r, func() error {
+func (p *Pulls) take(ctx context.Context, r *room, t *ticket, e *Endpoint, most int) (got taken, err error) {
+	err = p.inTurn(ctx, r, func() (err error) {
+		defer func() {
+			if err == nil {
+				p.watch(r, t, got)
+			}
+		}()
 		seen, err := p.glance(ctx, e, most)
 		if err != nil {
 			return err
@@ -125,7 +135,7 @@ func (p *Pulls) take(ctx context.Context, r *room, e *Endpoint, most int) (got t
 				return err
 			}
 		}
-		if got = (taken{at: seen.at, due: seen.next, more: ahead.newer}); seen.due == 0 && ahead.last == seen.after {
+		if got = (taken{at: seen.at, due: seen.next, newer: ahead.newer}); seen.due == 0 && ahead.last == seen.after {
 			return nil
 		}
 		return p.transact(ctx, e.Tenant, func(tx pgx.Tx) error {
@@ -157,7 +167,7 @@ func (p *Pulls) takeOf(ctx context.Context, tx pgx.Tx, e *Endpoint, most int, se
 	for i := range s.events {
 		got.items = append(got.items, Item{Event: s.events[i], Lease: Lease{s.events[i].TenantSeq, uuid.New()}, Until: until, Sequence: c.sequence + int64(i) + 1, Attempt: 1})
 	}
-	got.at, got.due, got.more = now, seen.next, s.more || s.newer || b.full || len(due) == most
+	got.at, got.due, got.more, got.newer = now, seen.next, s.more || b.full || len(due) == most, s.newer
 	return got, p.lease(ctx, tx, e, now, c, s, got.items, b)
 }
 

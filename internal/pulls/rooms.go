@@ -1,6 +1,7 @@
 package pulls
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ type room struct {
 	users    int
 	endpoint *Endpoint     // as who came last saw it; nil: nobody waits yet
 	line     []*ticket     // who waits for something to lease
+	watcher  *ticket       // who looks again soon, as something newer than what it knew was there; the others are woken by it
 	news     chan struct{} // closed when there is something new for those who only read; nil: nobody asked since
 	looked   time.Time     // when somebody was last woken
 	readers  int           // how many read on
@@ -32,6 +34,25 @@ const (
 	recheck   = 5 * time.Second       // somebody looks at least as often where anybody waits: other processes hand things back, too
 	pause     = 50 * time.Millisecond // at least between two times that a room is woken by what was heard: it may be none that the endpoint means
 )
+
+// Who finds only what is newer than what it knew of looks again, but not all the time: a tenant may go on publishing what is not meant.
+const (
+	leastBehind = 5 * time.Millisecond
+	mostBehind  = 25 * time.Millisecond
+)
+
+// Soon waits a moment if there was something newer, and returns what tells when to look again for it though nobody was woken.
+func Soon(until context.Context, newer bool) <-chan time.Time {
+	if !newer {
+		return nil
+	}
+	again := time.After(mostBehind)
+	select {
+	case <-time.After(leastBehind):
+	case <-until.Done():
+	}
+	return again
+}
 
 // MostReaders is how many may read on at an endpoint at once.
 const MostReaders = 100
@@ -76,12 +97,33 @@ func (p *Pulls) stand(r *room, t *ticket, e *Endpoint) {
 	}
 }
 
-// leave takes a ticket out of the line. One that was woken and did not look any more wakes the next instead.
+// watch is told, in turn, what a ticket came to: one of those who saw something newer looks again for all, until nothing is.
+func (p *Pulls) watch(r *room, t *ticket, got taken) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case got.newer && r.watcher == nil:
+		r.watcher = t
+	case !got.newer && !got.more && r.watcher == t:
+		r.watcher = nil
+	}
+}
+
+func (p *Pulls) watches(r *room, t *ticket) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return r.watcher == t
+}
+
+// leave takes a ticket out of the line. One that was woken and did not look any more wakes the next instead, and so does who looked for all.
 func (p *Pulls) leave(r *room, t *ticket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(r.line, t); i >= 0 {
 		r.line = slices.Delete(r.line, i, i+1)
+	}
+	if r.watcher == t {
+		r.watcher, t.called = nil, true
 	}
 	if t.called {
 		r.call()

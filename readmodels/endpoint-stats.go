@@ -57,7 +57,7 @@ func (v View) EndpointStats(ctx context.Context, id string, window time.Duration
 	q.only = id
 	endpoint := *q.onlyID()
 	s := EndpointStats{EndpointID: endpoint}
-	done, err := v.reader.turns.take(ctx, q.tenant)
+	done, err := v.reader.turn(ctx, q.tenant)
 	if err != nil {
 		return s, err
 	}

@@ -175,7 +175,7 @@ func (v View) page(ctx context.Context, c Collection, limit int, q query) (Page,
 // found is what a collection has to say to a question. Waiting for its turn it holds no connection.
 func (v View) found(ctx context.Context, c Collection, q query) (found []item, seen Position, err error) {
 	if c.judges != nil && c.judges(q) {
-		done, err := v.reader.turns.take(ctx, q.tenant)
+		done, err := v.reader.turn(ctx, q.tenant)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -3,16 +3,19 @@ package readmodels
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/semaphore"
 
 	"chancery/domain"
 	"chancery/internal/dcb"
 	"chancery/internal/eventlog"
+	"chancery/internal/turns"
 	"chancery/readmodels/internal/decimal"
 	"chancery/readmodels/internal/rows"
 )
@@ -43,7 +46,30 @@ type Config struct {
 // Reader answers queries. Safe for concurrent use.
 type Reader struct {
 	config Config
-	turns  *turns
+	turns  *turns.Turns[uuid.UUID] // of tenants
+	all    *semaphore.Weighted
+}
+
+// How many questions judge at once. Each holds a connection meanwhile, since what it reads before and after must be of one moment, and
+// keeps a core busy for as long as its judge lets it; the pool has 16.
+const (
+	turnsAtOnce = 4
+	turnsTenant = 2  // of them, of one tenant
+	turnsAsked  = 32 // for a tenant, with those that wait
+)
+
+// ErrBusy says that as many questions of the tenant as may wait do so.
+var ErrBusy = errors.New("too many questions about what is pending are being asked at once; try again")
+
+// turn waits until a question may judge; the caller MUST call done. Errors: ErrBusy, why the context ended.
+func (r *Reader) turn(ctx context.Context, tenant uuid.UUID) (done func(), err error) {
+	switch done, err = r.turns.TakeOf(ctx, r.all, tenant); {
+	case errors.Is(err, turns.ErrBusy):
+		return nil, ErrBusy
+	case err != nil:
+		return nil, fmt.Errorf("wait for a turn to judge: %w", err)
+	}
+	return done, nil
 }
 
 // New makes a reader.
@@ -51,7 +77,7 @@ func New(c Config) *Reader {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	return &Reader{c, newTurns()}
+	return &Reader{c, turns.Of[uuid.UUID](turnsTenant, turnsAsked), semaphore.NewWeighted(turnsAtOnce)}
 }
 
 // Position is a place in the log. Its JSON is a string.

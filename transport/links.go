@@ -1,9 +1,7 @@
 package transport
 
 import (
-	"context"
 	"net/http"
-	"sync"
 
 	"github.com/google/uuid"
 
@@ -72,7 +70,9 @@ func (s *Server) redeem(c *call) error {
 	if err != nil || token.Kind != apitoken.Link {
 		return domain.ErrLinkDead // it names no link, and is no event in anybody's tenant
 	}
-	done, err := s.following.take(c.ctx(), domain.LinkID{UUID: token.ID})
+	// One at a time: those that come with it find it used before they have cost the memory and the time that a password takes to hash.
+	// Other processes are kept off by the log alone.
+	done, err := s.following.Take(c.ctx(), domain.LinkID{UUID: token.ID})
 	if err != nil {
 		return unavailable("the link is being followed by somebody else; try again", err)
 	}
@@ -88,41 +88,6 @@ func (s *Server) redeem(c *call) error {
 	s.forgive(c, c.attemptAt(tenant, whose.Email).Redeemed())
 	c.position(result.Position)
 	return c.secretly(redeemAnswer{whose.User.UUID})
-}
-
-// turns let one request at a time follow a link: those that come with it find it used before they have cost the memory and
-// the time that a password takes to hash. Other processes are kept off by the log alone.
-type turns struct {
-	mu   sync.Mutex // owns busy
-	busy map[domain.LinkID]chan struct{}
-}
-
-// take waits for the turn; the caller MUST call done.
-func (t *turns) take(ctx context.Context, id domain.LinkID) (done func(), err error) {
-	for {
-		t.mu.Lock()
-		before, busy := t.busy[id]
-		if !busy {
-			mine := make(chan struct{})
-			if t.busy == nil {
-				t.busy = map[domain.LinkID]chan struct{}{}
-			}
-			t.busy[id] = mine
-			t.mu.Unlock()
-			return func() {
-				t.mu.Lock()
-				defer t.mu.Unlock()
-				delete(t.busy, id)
-				close(mine)
-			}, nil
-		}
-		t.mu.Unlock()
-		select {
-		case <-before:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }
 
 // attemptAt is an attempt at the account of an address.

@@ -18,6 +18,7 @@ import (
 	"chancery/domain"
 	"chancery/internal/cloudevents"
 	"chancery/internal/dcb"
+	"chancery/internal/turns"
 )
 
 // Config of a Server. Everything is required unless its comment names what an absent value means.
@@ -93,7 +94,7 @@ type Server struct {
 	spec    *document
 	schemas []commandSchema
 
-	following   turns
+	following   *turns.Turns[domain.LinkID]
 	crossOrigin *http.CrossOriginProtection
 
 	closing chan struct{} // closed when the server is to stop: streams end, and who waits for events gets none
@@ -105,7 +106,10 @@ func (s *Server) Close() { s.closed.Do(func() { close(s.closing) }) }
 
 // New makes a server. An error is a mistake in the program: a type that cannot be described.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c, log: c.Log, echo: echo.New(), limits: newLimits(c.Rate, c.Burst), crossOrigin: http.NewCrossOriginProtection(), closing: make(chan struct{})}
+	s := &Server{
+		config: c, log: c.Log, echo: echo.New(), limits: newLimits(c.Rate, c.Burst), following: turns.Of[domain.LinkID](1, 0),
+		crossOrigin: http.NewCrossOriginProtection(), closing: make(chan struct{}),
+	}
 	if s.config.Fingerprint == nil {
 		s.config.Fingerprint = commands.Fingerprint
 	}

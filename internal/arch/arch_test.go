@@ -24,8 +24,9 @@ var may = map[string][]string{
 		"internal/vault",    // personal data is opened at the edge
 		"internal/masks",    // and what is not, is hidden
 		"internal/eventlog", // a thing's history is read from the log itself
+		"internal/turns",    // who asks much keeps nobody waiting
 	},
-	"transport":           {"domain", "commands", "readmodels", "internal/dcb", "internal/access", "internal/apitoken", "internal/strictjson", "internal/vault", "internal/throttle", "internal/oidc", "internal/gateway", "internal/cloudevents", "internal/pulls"},
+	"transport":           {"domain", "commands", "readmodels", "internal/dcb", "internal/access", "internal/apitoken", "internal/strictjson", "internal/vault", "internal/throttle", "internal/oidc", "internal/gateway", "internal/cloudevents", "internal/pulls", "internal/turns"},
 	"cmd/chancery":        {"internal/app"},
 	"internal/dcb":        {},
 	"internal/access":     {"domain", "internal/dcb"},
@@ -50,7 +51,8 @@ var may = map[string][]string{
 	"internal/reactions":  {"internal/dcb", "internal/feed"},
 	"internal/authn":      {},
 	"internal/throttle":   {},
-	"internal/pulls":      {"internal/dcb", "internal/eventlog"},
+	"internal/pulls":      {"internal/dcb", "internal/eventlog", "internal/turns"},
+	"internal/turns":      {},
 	"internal/gateway":    {},
 	"internal/bridge":     {"internal/eventlog"},
 }

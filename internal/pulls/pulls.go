@@ -15,8 +15,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 
 	"chancery/internal/eventlog"
+	"chancery/internal/turns"
 )
 
 // Endpoint is where an app comes for events of a tenant, and which.
@@ -80,16 +82,16 @@ type Config struct {
 // Pulls hands out events of all endpoints. Safe for concurrent use, in several processes at once: whatever is done about one endpoint is
 // done one after the other, under the lock of its cursor.
 type Pulls struct {
-	cfg   Config
-	slots chan struct{} // one for each connection that may be used at once: the pool is the projectors' too
+	cfg    Config
+	slots  *semaphore.Weighted
+	shares *turns.Turns[uuid.UUID] // of tenants
 
 	mu     sync.Mutex
-	shares map[uuid.UUID]*share // of tenants for which something is done; mu owns it
-	rooms  map[place]*room      // of endpoints at which somebody is; mu owns it, and what is in the rooms
-	begins map[place]int64      // of endpoints with From, what beginning came to; mu owns it
-	queue  []eventlog.Raw       // of Heard, to be told to the rooms; mu owns it
-	lost   bool                 // there were too many of them; mu owns it
-	heads  map[uuid.UUID]int64  // the newest tenant_seq that those who wait know of; mu owns it
+	rooms  map[place]*room     // of endpoints at which somebody is; mu owns it, and what is in the rooms
+	begins map[place]int64     // of endpoints with From, what beginning came to; mu owns it
+	queue  []eventlog.Raw      // of Heard, to be told to the rooms; mu owns it
+	lost   bool                // there were too many of them; mu owns it
+	heads  map[uuid.UUID]int64 // the newest tenant_seq that those who wait know of; mu owns it
 
 	wake   chan struct{} // holds one: the queue is not empty
 	others chan struct{} // holds one: some process has appended something
@@ -105,7 +107,7 @@ const mostBegins = 10_000 // that are kept
 // New makes one; without Run nobody is told of new events.
 func New(c Config) *Pulls {
 	return &Pulls{
-		cfg: c, slots: make(chan struct{}, connections), shares: map[uuid.UUID]*share{}, rooms: map[place]*room{}, begins: map[place]int64{},
+		cfg: c, slots: semaphore.NewWeighted(connections), shares: turns.Of[uuid.UUID](ofTenant, 0), rooms: map[place]*room{}, begins: map[place]int64{},
 		wake: make(chan struct{}, 1), others: make(chan struct{}, 1),
 	}
 }
